@@ -1,0 +1,137 @@
+# Zero-OS: `make help` tells the targets. Objects and all that is made lie under build/; third-party builds and the kernel's
+# objects lie in ${XDG_CACHE_HOME:-~/.cache}/zos, so that a new checkout finds them built.
+
+SHELL = /bin/bash
+.SHELLFLAGS = -o pipefail -ec
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+B = build
+
+# ---- Programs: sources and the libraries of each. The node's are built twice: for the node (static, musl), and for the host.
+
+NODE_PROGRAMS = zinit storaged netd provisiond
+HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
+
+lib_SOURCES = $(addprefix lib/, log.c reason.c json.c encode.c key.c envelope.c resources.c statement.c contract.c merkle.c \
+    note.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
+
+zinit_SOURCES = zinit/main.c
+zinit_LIBS = -lyaml -lcjson -lsodium
+
+storaged_SOURCES = storaged/main.c
+storaged_LIBS = -luv -lcjson -lsodium -luring -lbtrfsutil -lblkid
+
+netd_SOURCES = netd/main.c
+netd_LIBS = -luv -lcjson -lsodium -lnl-route-3 -lnl-genl-3 -lnl-3
+
+provisiond_SOURCES = provisiond/main.c
+provisiond_LIBS = -luv -lcjson -lsodium -lsqlite3 -lcurl -larchive
+
+directoryd_SOURCES = contrib/directory/main.c
+directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lmicrohttpd
+
+3bot_SOURCES = contrib/3bot/main.c
+3bot_LIBS = -lcjson -lsodium -lcurl -lyaml
+
+# Libraries that only the static link has to be told of.
+NODE_EXTRA_LIBS = -lmbedtls -lmbedx509 -lmbedcrypto -lzstd -lz -luuid -lm
+
+# ---- How they are compiled
+
+WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wno-unused-parameter
+CPPFLAGS = -I. -D_GNU_SOURCE
+CFLAGS = -std=gnu17 -g $(WARNINGS) -MMD -MP -fstack-protector-strong -ffunction-sections -fdata-sections
+host_CC = gcc
+host_CFLAGS = -O2 -D_FORTIFY_SOURCE=2
+node_CC = $(B)/sysroot/bin/musl-gcc
+node_CFLAGS = -Os -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
+node_LDFLAGS = -static -Wl,--gc-sections -Wl,--as-needed
+san_CC = gcc
+san_CFLAGS = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+san_LDFLAGS = -fsanitize=address,undefined
+LDFLAGS = -Wl,--gc-sections
+
+# ---- What a newcomer types
+
+.PHONY: help all run test unit system bench image lint format clean setup
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: image host ## set up, build, and show the whole system: directory, registry, a node in QEMU, a contract (ONCE=1 DISKS= MEM= CPUS=)
+	@contrib/run/demo
+
+test: image host unit-programs ## set up, build, then every test; ends in `N passed, N failed`
+	@tests/run
+
+unit: unit-programs ## the unit tests alone
+	@tests/run unit
+
+system: image host ## the system stories alone, or those named in STORY=
+	@tests/run system $(STORY)
+
+bench: image host ## print the figures: boot times, sizes, memory
+	@contrib/bench/run
+
+all: host image ## build everything
+
+setup: ## install what the build needs (apt; sudo when not root)
+	@contrib/deps/host
+
+clean: ## remove build/ (the cache in ~/.cache/zos stays)
+	rm -rf $(B)
+
+lint: setup ## clang-format and clang-tidy over the tree, the latter on what git tracks
+	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@clang-tidy --quiet $$(git ls-files '*.c' | grep -v ^tests/) -- $(CPPFLAGS) -std=gnu17
+
+format: ## clang-format the tree in place
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# ---- Rules
+
+include contrib/deps/build.mk kernel/build.mk initramfs/build.mk
+
+.PHONY: host node
+host: $(HOST_PROGRAMS:%=$(B)/bin/%)
+node: $(NODE_PROGRAMS:%=$(B)/node/%)
+
+objects = $(patsubst %.c,$(B)/obj/$(1)/%.o,$(2))
+
+define compile_rule
+$(B)/obj/$(1)/%.o: %.c | $(B)/.setup $(if $(filter node,$(1)),$(B)/sysroot/.built)
+	@mkdir -p $$(@D)
+	@$$($(1)_CC) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_CFLAGS) -c $$< -o $$@
+$(B)/obj/$(1)/lib.a: $(call objects,$(1),$(lib_SOURCES))
+	@rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach kind,host node san,$(eval $(call compile_rule,$(kind))))
+
+# $(1): host or node; $(2): program; $(3): folder
+define link_rule
+$(B)/$(3)/$(2): $(call objects,$(1),$($(2)_SOURCES)) $(B)/obj/$(1)/lib.a
+	@mkdir -p $$(@D)
+	@echo "link $$@"
+	@$$($(1)_CC) $$(LDFLAGS) $$($(1)_CFLAGS) $$($(1)_LDFLAGS) $$^ -o $$@ $(if $(filter node,$(1)),-Wl$(comma)--start-group) $($(2)_LIBS) $(if $(filter node,$(1)),$(NODE_EXTRA_LIBS) -Wl$(comma)--end-group) -lpthread
+	$(if $(filter node,$(1)),@strip $$@)
+endef
+comma = ,
+$(foreach program,$(HOST_PROGRAMS),$(eval $(call link_rule,host,$(program),bin)))
+$(foreach program,$(NODE_PROGRAMS),$(eval $(call link_rule,node,$(program),node)))
+
+# ---- Unit tests: one program a module, under ASan and UBSan on the host, and as the node has it (musl).
+# A test links lib.a and the sources named in <test>_SOURCES.
+
+UNIT_TESTS = $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+include tests/unit/sources.mk
+UNIT_LIBS = -lcmocka -luv -lcjson -lsodium -lcurl -lyaml -lsqlite3
+
+define unit_rule
+$(B)/unit/$(1)/$(2): $(call objects,$(1),tests/unit/$(2).c $($(2)_SOURCES)) $(B)/obj/$(1)/lib.a
+	@mkdir -p $$(@D)
+	@$$($(1)_CC) $$(LDFLAGS) $$($(1)_CFLAGS) $$($(1)_LDFLAGS) $$^ -o $$@ $(if $(filter node,$(1)),-Wl$(comma)--start-group) $(UNIT_LIBS) $($(2)_LIBS) $(if $(filter node,$(1)),$(NODE_EXTRA_LIBS) -Wl$(comma)--end-group) -lpthread
+endef
+$(foreach test,$(UNIT_TESTS),$(foreach kind,san node,$(eval $(call unit_rule,$(kind),$(test)))))
+.PHONY: unit-programs
+unit-programs: $(foreach kind,san node,$(UNIT_TESTS:%=$(B)/unit/$(kind)/%))
+
+-include $(shell [ -d $(B)/obj ] && find $(B)/obj -name '*.d')
