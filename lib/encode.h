@@ -1,15 +1,15 @@
 #pragma once
 
-/* Bytes as text: base58 (Bitcoin's alphabet, the form of ids), base64 (RFC 4648) and lower-case hexadecimal. Decoders are
- * strict: one text for one value, no white space, no other padding. */
+/* Bytes as text: base58 (Bitcoin's alphabet, the form of ids), base64 (RFC 4648) and lower-case hexadecimal. Decoders
+ * are strict: one text for one value, no white space, no other padding. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define ID_TEXT_BYTES 45      /* base58 of 32 bytes: at most 44 digits, and the NUL */
+#define ID_TEXT_BYTES 45 /* base58 of 32 bytes: at most 44 digits, and the NUL */
 #define ID_BYTES 32
-#define HASH_TEXT_BYTES 65    /* 64 hexadecimal digits, and the NUL */
+#define HASH_TEXT_BYTES 65 /* 64 hexadecimal digits, and the NUL */
 
 /* Writes the base58 text of 32 bytes. */
 void encode_id(const uint8_t bytes[static ID_BYTES], char ret_text[static ID_TEXT_BYTES]);
@@ -20,8 +20,8 @@ bool decode_id(const char *text, uint8_t ret_bytes[static ID_BYTES]);
  * memory is out. */
 char *encode_base64(const void *bytes, size_t size);
 char *encode_base64_url(const void *bytes, size_t size);
-/* Decodes all of `text`. The bytes are the caller's, free(), and have a NUL behind them that isn't counted. NULL when the
- * text isn't canonical or memory is out. */
+/* Decodes all of `text`. The bytes are the caller's, free(), and have a NUL behind them that isn't counted. NULL when
+ * the text isn't canonical or memory is out. */
 void *decode_base64(const char *text, size_t *ret_size);
 void *decode_base64_url(const char *text, size_t *ret_size);
 

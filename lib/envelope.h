@@ -12,8 +12,8 @@
 #define ENVELOPE_BYTES_MAX 65535
 
 struct envelope {
-    char *type;      /* "application/vnd.zos.contract+json" */
-    char *payload;   /* decoded; NUL-terminated behind its size */
+    char *type;    /* "application/vnd.zos.contract+json" */
+    char *payload; /* decoded; NUL-terminated behind its size */
     size_t payload_size;
     uint8_t signer[KEY_PUBLIC_BYTES];
     char signer_id[ID_TEXT_BYTES];

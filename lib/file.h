@@ -15,6 +15,6 @@ int file_write(const char *path, const void *content, size_t size, mode_t mode);
 
 /* Makes the folder and those above it that are missing. 0, or negative errno, logged. */
 int file_make_folders(const char *path, mode_t mode);
-/* Removes a file or a whole tree, never following a symbolic link nor crossing into another file system. Absence is fine.
- * 0, or negative errno, logged. */
+/* Removes a file or a whole tree, never following a symbolic link nor crossing into another file system. Absence is
+ * fine. 0, or negative errno, logged. */
 int file_remove_tree(const char *path);

@@ -1,7 +1,8 @@
 #pragma once
 
 /* HTTP requests through libcurl, blocking: the user's command calls it as it is, daemons from a job of the thread pool.
- * TLS 1.2 or newer, certificates verified, no redirects to another scheme, at most 3 redirects, bounded size and time. */
+ * TLS 1.2 or newer, certificates verified, no redirects to another scheme, at most 3 redirects, bounded size and time.
+ */
 
 #include "lib/reason.h"
 
@@ -10,15 +11,15 @@
 #include <stdint.h>
 
 struct http_request {
-    const char *method;        /* "GET", "POST" … */
+    const char *method; /* "GET", "POST" … */
     const char *url;
     const char *const *headers; /* "Name: value", NULL at the end; or NULL */
     const void *body;
     size_t body_size;
     size_t answer_bytes_max;
-    unsigned timeout_ms;         /* for the whole; 0: no bound in all, but a stall of 60 s ends it */
-    const char *ca_file;         /* PEM file of authorities; NULL: the system's */
-    const char *ca_pem;          /* or the text itself */
+    unsigned timeout_ms; /* for the whole; 0: no bound in all, but a stall of 60 s ends it */
+    const char *ca_file; /* PEM file of authorities; NULL: the system's */
+    const char *ca_pem;  /* or the text itself */
     /* When set, the body of a 2xx answer goes here instead of into answer->body; a non-zero return aborts. */
     int (*on_data)(void *context, const void *data, size_t size);
     void *context;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define JSON_DEPTH_MAX 32
-#define JSON_SIZE_MAX 65536             /* bytes, unless a caller states another bound */
+#define JSON_SIZE_MAX 65536               /* bytes, unless a caller states another bound */
 #define JSON_INTEGER_MAX 9007199254740991 /* 2^53-1: what a double holds exactly (RFC 8259 §6) */
 
 static inline void cleanup_json_value(cJSON **value)
@@ -21,8 +21,8 @@ static inline void cleanup_json_value(cJSON **value)
 }
 #define cleanup_json __attribute__((cleanup(cleanup_json_value)))
 
-/* Parses `size` bytes (no NUL needed) of at most `size_max`. 0 and *ret_value (the caller's, cJSON_Delete), REFUSED with
- * the byte offset and the rule, or -ENOMEM. */
+/* Parses `size` bytes (no NUL needed) of at most `size_max`. 0 and *ret_value (the caller's, cJSON_Delete), REFUSED
+ * with the byte offset and the rule, or -ENOMEM. */
 int json_parse(const char *text, size_t size, size_t size_max, cJSON **ret_value, struct reason *reason);
 
 /* Prints compactly. NULL when memory is out; else the caller's, free(). */
@@ -33,12 +33,12 @@ enum json_kind {
     JSON_INTEGER, /* min, max: value; both zero stands for 0…2^53-1 */
     JSON_NUMBER,  /* any finite number; min, max: value; both zero stands for any */
     JSON_BOOL,
-    JSON_OBJECT,  /* `of`: the rules of its keys; NULL: any object */
-    JSON_ARRAY,   /* min, max: items (max zero: no bound); `items`: their kind; `of`: their rules when objects */
-    JSON_MAP,     /* an object whose keys are free: min, max: keys; `items`: the kind of each value (strings of any size) */
-    JSON_BASE64,  /* canonical RFC 4648 §4 with padding; min, max: decoded bytes */
-    JSON_ID,      /* base58 of 32 bytes */
-    JSON_HASH,    /* 64 lower-case hexadecimal digits */
+    JSON_OBJECT, /* `of`: the rules of its keys; NULL: any object */
+    JSON_ARRAY,  /* min, max: items (max zero: no bound); `items`: their kind; `of`: their rules when objects */
+    JSON_MAP, /* an object whose keys are free: min, max: keys; `items`: the kind of each value (strings of any size) */
+    JSON_BASE64, /* canonical RFC 4648 §4 with padding; min, max: decoded bytes */
+    JSON_ID,     /* base58 of 32 bytes */
+    JSON_HASH,   /* 64 lower-case hexadecimal digits */
 };
 
 /* One key of an object. A table of them ends with a rule whose name is NULL. */
@@ -54,11 +54,12 @@ struct json_rule {
 };
 
 /* Holds `object` against `rules`: it must be an object, have each key that isn't optional, no key that isn't listed,
- * and every value must fit. `place` is what stands before the key in a reason ("" at the top, else "workloads[2].data").
- * 0, or REFUSED. */
+ * and every value must fit. `place` is what stands before the key in a reason ("" at the top, else
+ * "workloads[2].data"). 0, or REFUSED. */
 int json_check(const cJSON *object, const struct json_rule *rules, const char *place, struct reason *reason);
 
-/* What a checked object holds under a key; an absent optional one gives NULL, 0, false. The string stays the object's. */
+/* What a checked object holds under a key; an absent optional one gives NULL, 0, false. The string stays the object's.
+ */
 const char *json_string(const cJSON *object, const char *name);
 int64_t json_integer(const cJSON *object, const char *name);
 bool json_bool(const cJSON *object, const char *name);

@@ -20,9 +20,9 @@ int key_from_seed(const uint8_t seed[static KEY_SEED_BYTES], struct key **ret_ke
 /* Wipes and frees; NULL is fine. */
 void key_free(struct key *key);
 
-/* Reads the seed from a file that holds it as 64 hexadecimal digits and a newline, or makes the file (mode 0600, durable, its folder
- * too) when it isn't there and `create` is set. 0, -ENOENT, another negative errno, or -EINVAL when the file holds
- * something else; logged except for -ENOENT. */
+/* Reads the seed from a file that holds it as 64 hexadecimal digits and a newline, or makes the file (mode 0600,
+ * durable, its folder too) when it isn't there and `create` is set. 0, -ENOENT, another negative errno, or -EINVAL when
+ * the file holds something else; logged except for -ENOENT. */
 int key_load(const char *path, int create, struct key **ret_key);
 /* Writes the seed to a new file as above; an existing file is left alone and gives -EEXIST. */
 int key_save(const struct key *key, const char *path);
@@ -30,7 +30,8 @@ int key_save(const struct key *key, const char *path);
 const uint8_t *key_public(const struct key *key); /* KEY_PUBLIC_BYTES */
 const char *key_id(const struct key *key);        /* base58 of the public key */
 
-void key_sign(const struct key *key, const void *message, size_t size, uint8_t ret_signature[static KEY_SIGNATURE_BYTES]);
+void key_sign(const struct key *key, const void *message, size_t size,
+              uint8_t ret_signature[static KEY_SIGNATURE_BYTES]);
 /* libsodium's strict verification: small-order keys and R, and non-canonical S, are refused. 1 when it fits, else 0. */
 int key_verify(const uint8_t public[static KEY_PUBLIC_BYTES], const void *message, size_t size,
                const uint8_t signature[static KEY_SIGNATURE_BYTES]);

@@ -36,5 +36,7 @@ typedef int merkle_read(void *context, unsigned level, uint64_t index, struct me
 
 /* Computed from O(log size) reads each. 0, the reader's error, or -EINVAL when out of range. */
 int merkle_root(merkle_read *read, void *context, uint64_t size, struct merkle_hash *ret_root);
-int merkle_prove_inclusion(merkle_read *read, void *context, uint64_t index, uint64_t size, struct merkle_proof *ret_proof);
-int merkle_prove_consistency(merkle_read *read, void *context, uint64_t from, uint64_t to, struct merkle_proof *ret_proof);
+int merkle_prove_inclusion(merkle_read *read, void *context, uint64_t index, uint64_t size,
+                           struct merkle_proof *ret_proof);
+int merkle_prove_consistency(merkle_read *read, void *context, uint64_t from, uint64_t to,
+                             struct merkle_proof *ret_proof);

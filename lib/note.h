@@ -4,8 +4,8 @@
  * (algorithm byte 0x01). A checkpoint is a note whose text is origin, tree size in decimal and base64 root hash, a line
  * each. */
 
-#include "lib/merkle.h"
 #include "lib/key.h"
+#include "lib/merkle.h"
 #include "lib/reason.h"
 
 #include <cjson/cJSON.h>
@@ -29,8 +29,8 @@ struct checkpoint {
 /* 0, or REFUSED when it isn't a well-formed Ed25519 verifier key or the hash doesn't fit. */
 int note_verifier_parse(const char *text, struct note_verifier *ret_verifier, struct reason *reason);
 /* Name: non-empty, no white space, no '+'. 0, or REFUSED. */
-int note_verifier_make(const char *name, const uint8_t public[static KEY_PUBLIC_BYTES], struct note_verifier *ret_verifier,
-                       struct reason *reason);
+int note_verifier_make(const char *name, const uint8_t public[static KEY_PUBLIC_BYTES],
+                       struct note_verifier *ret_verifier, struct reason *reason);
 void note_verifier_format(const struct note_verifier *verifier, char ret_text[static NOTE_VKEY_BYTES]);
 
 /* The checkpoint as a signed note with origin = the verifier's name; the caller's, free(); NULL when memory is out. */
@@ -40,6 +40,7 @@ int checkpoint_open(const char *text, const struct note_verifier *verifier, stru
                     struct reason *reason);
 
 /* A JSON array of base64 hashes, as the directory's HTTP has proofs. 0, or REFUSED. */
-int merkle_proof_from_json(const cJSON *array, const char *place, struct merkle_proof *ret_proof, struct reason *reason);
+int merkle_proof_from_json(const cJSON *array, const char *place, struct merkle_proof *ret_proof,
+                           struct reason *reason);
 /* A new array; NULL when memory is out. */
 cJSON *merkle_proof_to_json(const struct merkle_proof *proof);

@@ -14,7 +14,8 @@ struct reason {
 
 /* Fills `reason` (which may be NULL) with "place: rule", or the rule alone when `place` is NULL or empty; always
  * returns REFUSED. */
-__attribute__((format(printf, 3, 4))) int reason_refuse(struct reason *reason, const char *place, const char *rule, ...);
+__attribute__((format(printf, 3, 4))) int reason_refuse(struct reason *reason, const char *place, const char *rule,
+                                                        ...);
 
 /* Puts "prefix: " before what the reason says already, as it travels outward. Always returns REFUSED. */
 int reason_prefix(struct reason *reason, const char *prefix);

@@ -1,7 +1,8 @@
 #pragma once
 
 /* JSON-RPC 2.0 (jsonrpc.org/specification) over Unix sockets, one object a line. This file is the protocol alone and
- * owns no descriptor: zinit serves it from its own loop, the daemons through rpc_server, everyone calls with rpc_call. */
+ * owns no descriptor: zinit serves it from its own loop, the daemons through rpc_server, everyone calls with rpc_call.
+ */
 
 #include "lib/json.h"
 
@@ -23,7 +24,8 @@ struct rpc_error {
     char data[512]; /* "" : left out */
 };
 
-/* One method. `rules` (NULL: none taken) are those of its named parameters; positional ones are matched to them in order. */
+/* One method. `rules` (NULL: none taken) are those of its named parameters; positional ones are matched to them in
+ * order. */
 struct rpc_method {
     const char *name;
     const struct json_rule *rules;
@@ -37,8 +39,8 @@ void rpc_dispatch(const struct rpc_method *methods, void *context, const char *l
 
 void rpc_error_set(struct rpc_error *ret_error, int code, const char *message, const char *data);
 
-/* Calls a method and waits for its answer, at most timeout_ms. `params` (may be NULL) stays the caller's. 0 and *ret_result
- * (the caller's, cJSON_Delete; a null result is a cJSON null); REFUSED when nobody answers there or the answer is an error:
- * the reason says which. `ret_code` (may be NULL) gets the error's code, or 0. */
+/* Calls a method and waits for its answer, at most timeout_ms. `params` (may be NULL) stays the caller's. 0 and
+ * *ret_result (the caller's, cJSON_Delete; a null result is a cJSON null); REFUSED when nobody answers there or the
+ * answer is an error: the reason says which. `ret_code` (may be NULL) gets the error's code, or 0. */
 int rpc_call(const char *socket_path, const char *method, const cJSON *params, int timeout_ms, cJSON **ret_result,
              int *ret_code, struct reason *reason);

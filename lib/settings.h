@@ -15,13 +15,13 @@ struct settings {
     char *directory_ca; /* PEM; NULL: the authorities of the image */
     bool has_key;
     struct note_verifier directory_key;
-    char *invite;       /* the envelope's JSON text; NULL: none given */
-    cJSON *network;     /* netd's part, or NULL */
-    cJSON *storage;     /* storaged's part, or NULL */
+    char *invite;   /* the envelope's JSON text; NULL: none given */
+    cJSON *network; /* netd's part, or NULL */
+    cJSON *storage; /* storaged's part, or NULL */
 };
 
-/* Merges the three sources (those under `root`, "" on a node). A source that is missing is passed over; one that is wrong
- * is passed over whole, and `reason` (empty when all is well) says which and why. Always leaves a valid struct.
+/* Merges the three sources (those under `root`, "" on a node). A source that is missing is passed over; one that is
+ * wrong is passed over whole, and `reason` (empty when all is well) says which and why. Always leaves a valid struct.
  * 0, or -ENOMEM. */
 int settings_read(const char *root, struct settings *ret_settings, struct reason *reason);
 void settings_close(struct settings *settings);

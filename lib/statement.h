@@ -1,7 +1,7 @@
 #pragma once
 
-/* Statements: the kinds of envelope that principals of the grid sign, and the rules of their payloads. lib/README.md has
- * the formats in prose. */
+/* Statements: the kinds of envelope that principals of the grid sign, and the rules of their payloads. lib/README.md
+ * has the formats in prose. */
 
 #include "lib/envelope.h"
 #include "lib/json.h"
@@ -41,7 +41,8 @@ const char *statement_kind_name(enum statement_kind kind);
 int statement_sign(enum statement_kind kind, cJSON *payload, int64_t created, const struct key *key, char **ret_bytes,
                    char ret_id[HASH_TEXT_BYTES], struct reason *reason);
 
-/* Parses, checks the signature, then the payload's rules. 0 (statement_close), REFUSED, STATEMENT_BAD_SIGNATURE, -ENOMEM. */
+/* Parses, checks the signature, then the payload's rules. 0 (statement_close), REFUSED, STATEMENT_BAD_SIGNATURE,
+ * -ENOMEM. */
 int statement_open(const char *bytes, size_t size, struct statement *ret_statement, struct reason *reason);
 int statement_from_json(const cJSON *envelope_object, struct statement *ret_statement, struct reason *reason);
 void statement_close(struct statement *statement);
