@@ -53,7 +53,7 @@ LDFLAGS = -Wl,--gc-sections
 
 # ---- What a newcomer types
 
-.PHONY: help all run test unit system bench image lint format clean setup
+.PHONY: help all run usb test unit system bench image lint format clean setup
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
