@@ -1,0 +1,161 @@
+"""The grid on one machine: directory, registry, bots and nodes, for the demo, the system stories and the benchmark.
+
+    with Grid(folder) as grid:
+        node = grid.node(disks=[Disk(make_disk(folder / "disk", 4 << 30))]).start()
+        …
+
+Everything listens on loopback alone; a node reaches the host's loopback as 10.0.2.2 (QEMU's user network).
+"""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import subprocess
+import urllib.request
+
+from process import BUILD, Failed, Process, free_port, poll, port_is_free, program
+from qemu import Disk, Node, Panic, make_disk, parse_size
+from registry import Registry
+
+__all__ = ["BUILD", "Bot", "Directory", "Disk", "Failed", "Grid", "Node", "Panic", "Registry", "make_disk", "parse_size", "poll"]
+
+VKEY = re.compile(r"\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*")
+DAY_S = 86400
+
+
+class Directory:
+    """directoryd on loopback; its store and key lie in `folder`. Restarted, it keeps its port."""
+
+    def __init__(self, folder, port=0):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = port if port and port_is_free(port) else 0
+        self.process = self.url = self.key = None
+        self.start()
+
+    def start(self):
+        """Starts it and reads its two lines: its address, and the verifier key of its log."""
+        command = [program("directoryd"), "--store", f"sqlite:{self.folder / 'directory.db'}", "--key",
+                   self.folder / "directory.key", "--listen", f"127.0.0.1:{self.port}"]
+        self.process = Process(command, self.folder / "directoryd.log")
+        found = poll(self._lines, 20, "directoryd to say its address and key", every=0.02, alive=self.check)
+        self.url, self.key = found
+        self.port = int(self.url.rsplit(":", 1)[1])
+        return self
+
+    def _lines(self):
+        output = self.process.output()
+        address = re.search(r"(?:http://)?127\.0\.0\.1:(\d+)", output)
+        key = VKEY.search(output)
+        return (f"http://127.0.0.1:{address[1]}", key[0]) if address and key else None
+
+    def check(self):
+        if not self.process.alive:
+            raise Failed(f"directoryd ended: {self.process.output()[-800:]}")
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill9(self):
+        self.process.kill9()
+
+    def get(self, path):
+        """The JSON that a GET answers."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self.url + path, timeout=70) as answer:
+            return json.load(answer)
+
+    def node_url(self):
+        return f"http://10.0.2.2:{self.port}"
+
+
+class Bot:
+    """A 3Bot: the command with a home of its own, as a user would call it, answering in JSON."""
+
+    def __init__(self, folder, directory):
+        self.folder, self.directory = pathlib.Path(folder), directory
+
+    def run(self, *words, timeout=120, fails=False):
+        """The parsed answer of `3bot WORDS --json`. fails: it must fail, and the answer is what it says."""
+        command = [program("3bot"), *map(str, words), "--json"]
+        environment = dict(os.environ, THREEBOT_HOME=str(self.folder), THREEBOT_DIRECTORY=self.directory.url,
+                           THREEBOT_DIRECTORY_KEY=self.directory.key)
+        try:
+            done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"`3bot {' '.join(map(str, words))}` wasn't done after {timeout} s")
+        output, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+        if (done.returncode != 0) != fails:
+            raise Failed(f"`3bot {' '.join(map(str, words))}` exits {done.returncode}: {(errors or output).strip()[-800:]}")
+        try:
+            return json.loads(output)
+        except ValueError:
+            raise Failed(f"`3bot {' '.join(map(str, words))} --json` prints no JSON: {output[:400]!r} {errors[-400:]!r}")
+
+    @property
+    def key_exists(self):
+        return (self.folder / "key").exists()
+
+
+class Grid:
+    """Directory, registry, a bot with a farm and an invite; what is in `folder` from an earlier run is taken up again."""
+
+    def __init__(self, folder, *, registry=True, directory_port=0, registry_port=0):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.directory = Directory(self.folder / "directory", directory_port)
+        self.registry = Registry(self.folder / "registry", registry_port) if registry else None
+        self.bot = Bot(self.folder / "bot", self.directory)
+        self.invite = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self.directory.stop()
+        if self.registry:
+            self.registry.stop()
+
+    def settings(self):
+        """What a node needs to be told, as words of the kernel's command line."""
+        settings = {"directory": self.directory.node_url(), "directory_key": self.directory.key}
+        if self.invite:
+            settings["invite"] = base64.urlsafe_b64encode(self.invite.encode()).decode().rstrip("=")
+        return settings
+
+    def node(self, name="node", **options):
+        options.setdefault("settings", self.settings())
+        return Node(self.folder / name, **options)
+
+    # ---- nodes and contracts, as the directory's views have them
+
+    def nodes(self):
+        return self.directory.get("/v1/nodes?limit=1000")["items"]
+
+    def known_statements(self):
+        """{node id: the id of its newest statement}: what tells a registration that comes after from one before."""
+        return {item["id"]: item["statement"] for item in self.nodes()}
+
+    def wait_registered(self, node, known=None, timeout=120):
+        """The view of a node that registered since `known` was taken."""
+        known = known or {}
+        fresh = lambda: [item for item in self.nodes() if known.get(item["id"]) != item["statement"]]  # noqa: E731
+        item = poll(fresh, timeout, "the node to register", every=0.05, alive=node.check)[0]
+        return self.directory.get(f"/v1/nodes/{item['id']}")
+
+    def contract(self, contract_id):
+        return self.directory.get(f"/v1/contracts/{contract_id}")
+
+    def wait_state(self, contract_id, state, node=None, timeout=120, every=0.1):
+        """Waits until the directory has the contract in that state; a failed contract ends the wait for another state."""
+        def reached():
+            now = self.contract(contract_id)["state"]
+            if now == "failed" != state:
+                raise Failed(f"contract {contract_id} failed, waiting for {state}: {self.why_failed(contract_id)}")
+            return now == state
+        poll(reached, timeout, f"contract {contract_id[:12]}… to be {state}", every=every, alive=node.check if node else None)
