@@ -12,7 +12,7 @@ B = build
 NODE_PROGRAMS = zinit storaged netd provisiond
 HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 
-lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c contract.c merkle.c \
+lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
     note.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
 zinit_SOURCES = zinit/main.c
