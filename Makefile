@@ -42,12 +42,12 @@ WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 CPPFLAGS = -I. -D_GNU_SOURCE
 CFLAGS = -std=gnu17 -g $(WARNINGS) -MMD -MP -fstack-protector-strong -ffunction-sections -fdata-sections
 host_CC = gcc
-host_CFLAGS = -O2 -D_FORTIFY_SOURCE=2
+host_CFLAGS = -O2 -D_FORTIFY_SOURCE=2 -isystem /usr/include/libnl3
 node_CC = $(B)/sysroot/bin/musl-gcc
-node_CFLAGS = -Os -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
+node_CFLAGS = -Os -isystem $(B)/sysroot/include/libnl3 -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 node_LDFLAGS = -static -Wl,--gc-sections -Wl,--as-needed
 san_CC = gcc
-san_CFLAGS = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+san_CFLAGS = -O1 -isystem /usr/include/libnl3 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 san_LDFLAGS = -fsanitize=address,undefined
 LDFLAGS = -Wl,--gc-sections
 
