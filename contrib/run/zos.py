@@ -7,7 +7,6 @@
 Everything listens on loopback alone; a node reaches the host's loopback as 10.0.2.2 (QEMU's user network).
 """
 
-import base64
 import json
 import os
 import pathlib
@@ -75,7 +74,7 @@ class Bot:
     """A 3Bot: the command with a home of its own, as a user would call it, answering in JSON."""
 
     def __init__(self, folder, directory):
-        self.folder, self.directory = pathlib.Path(folder), directory
+        self.folder, self.directory, self.id = pathlib.Path(folder), directory, None
 
     def run(self, *words, timeout=120, fails=False):
         """The parsed answer of `3bot WORDS --json`. fails: it must fail, and the answer is what it says."""
@@ -94,10 +93,6 @@ class Bot:
         except ValueError:
             raise Failed(f"`3bot {' '.join(map(str, words))} --json` prints no JSON: {output[:400]!r} {errors[-400:]!r}")
 
-    @property
-    def key_exists(self):
-        return (self.folder / "key").exists()
-
 
 class Grid:
     """Directory, registry, a bot with a farm and an invite; what is in `folder` from an earlier run is taken up again."""
@@ -108,7 +103,7 @@ class Grid:
         self.directory = Directory(self.folder / "directory", directory_port)
         self.registry = Registry(self.folder / "registry", registry_port) if registry else None
         self.bot = Bot(self.folder / "bot", self.directory)
-        self.invite = None
+        self.farm, self.settings_words = None, {}
 
     def __enter__(self):
         return self
@@ -121,12 +116,23 @@ class Grid:
         if self.registry:
             self.registry.stop()
 
+    def start_registry(self, port=0):
+        self.registry = Registry(self.folder / "registry", port)
+
+    def push_demo(self, name="demo/web", **what):
+        """Pushes the demo's image (or another) and gives its name as a node has to call it."""
+        return self.registry.for_node(name, self.registry.push(name, **what))
+
+    def make_identities(self, farm="demo-farm"):
+        """A bot, its farm and an invite; all are kept from run to run but for the invite, which is made anew."""
+        self.bot.id = self.bot.run("init", "--name", "demo-bot")["id"]
+        self.farm = self.bot.run("farm", "create", farm, "--country", "Belgium")["farm"]
+        words = self.bot.run("invite", "--farm", self.farm, "--cmdline", "--node-directory", self.directory.node_url())["cmdline"]
+        self.settings_words = dict(word.removeprefix("zos.").split("=", 1) for word in words.split())
+
     def settings(self):
-        """What a node needs to be told, as words of the kernel's command line."""
-        settings = {"directory": self.directory.node_url(), "directory_key": self.directory.key}
-        if self.invite:
-            settings["invite"] = base64.urlsafe_b64encode(self.invite.encode()).decode().rstrip("=")
-        return settings
+        """What a node needs to be told, as {word of the kernel's command line, less "zos.": value}."""
+        return dict(self.settings_words)
 
     def node(self, name="node", **options):
         options.setdefault("settings", self.settings())
