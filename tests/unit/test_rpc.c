@@ -1,14 +1,16 @@
 /* JSON-RPC: the protocol as a table of lines and answers, and a call over a real socket. */
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cmocka.h>
+
 #include "lib/daemon.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,7 +95,7 @@ static void answers_each_line_by_the_specification(void **state)
             assert_string_equal(reply, table[i].answer);
         free(reply);
     }
-    assert_int_equal(notified, 6);
+    assert_int_equal(notified, 7);
 }
 
 static void *run_daemon(void *context)

@@ -1,15 +1,17 @@
 /* Settings: which source wins, and that a wrong one is told and passed over. */
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cmocka.h>
+
 #include "lib/file.h"
 #include "lib/settings.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char root[64];
