@@ -18,7 +18,8 @@ lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c 
 zinit_SOURCES = zinit/main.c
 zinit_LIBS = -lyaml -lcjson -lsodium
 
-storaged_SOURCES = storaged/main.c
+storaged_SOURCES = $(addprefix storaged/, main.c state.c path.c disk.c probe.c measure.c mounts.c mkfs.c quota.c volume.c pool.c \
+    boot_medium.c plan.c apply.c uevent.c api.c)
 storaged_LIBS = -luv -lcjson -lsodium -luring -lbtrfsutil -lblkid
 
 netd_SOURCES = netd/main.c
