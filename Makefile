@@ -28,7 +28,8 @@ netd_LIBS = -luv -lcjson -lsodium -lnl-route-3 -lnl-genl-3 -lnl-3
 provisiond_SOURCES = provisiond/main.c
 provisiond_LIBS = -luv -lcjson -lsodium -lsqlite3 -lcurl -larchive
 
-directoryd_SOURCES = contrib/directory/main.c
+directoryd_SOURCES = $(addprefix contrib/directory/, main.c directory.c api.c server.c sequencer.c rules.c state.c tile.c tlog.c \
+    feed.c view.c presence.c explorer.c store.c store_sqlite.c)
 directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lmicrohttpd
 
 3bot_SOURCES = contrib/3bot/main.c

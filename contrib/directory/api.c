@@ -1,0 +1,275 @@
+/* The table of routes, and the handlers that are only a few lines around the log. */
+
+#include "contrib/directory/api.h"
+
+#include "contrib/directory/explorer.h"
+#include "contrib/directory/feed.h"
+#include "contrib/directory/sequencer.h"
+#include "contrib/directory/state.h"
+#include "contrib/directory/view.h"
+
+#include "lib/cleanup.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IMMUTABLE "public, max-age=31536000, immutable"
+#define TILES_PREFIX "/log/tile/"
+
+/* ---- The log */
+
+static void get_checkpoint(struct directory *directory, struct request *request)
+{
+    char *note = strdup(directory->head.note);
+
+    request->cache_control = "no-cache";
+    if (note)
+        request_answer_bytes(request, "text/plain; charset=utf-8", note, strlen(note));
+    else
+        request_problem(request, 503, "out of memory");
+}
+
+static void get_tile(struct directory *directory, struct request *request)
+{
+    struct tile tile;
+    size_t size;
+
+    if (!tile_parse(request->path + strlen(TILES_PREFIX), &tile)) {
+        request_problem(request, 404, "this isn't the name of a tile");
+        return;
+    }
+    if (!tile_is_within(&tile, directory->head.checkpoint.size)) {
+        request_problem(request, 404, "the log doesn't reach that far yet");
+        return;
+    }
+    void *bytes = tlog_tile(directory->reader, &tile, &size);
+    if (bytes) {
+        request->cache_control = IMMUTABLE;
+        request_answer_bytes(request, "application/octet-stream", bytes, size);
+    } else {
+        request_problem(request, 503, "the tile can't be read now");
+    }
+    store_clear(directory->reader);
+}
+
+static const struct parameter PROOF_PARAMETERS[] = {
+    { "index", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
+    { "size", PARAMETER_INTEGER, 1, JSON_INTEGER_MAX },
+    { 0 },
+};
+
+static const struct parameter CONSISTENCY_PARAMETERS[] = {
+    { "from", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
+    { "to", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
+    { 0 },
+};
+
+/* The second of two parameters is at most the log's size, and the first at most `first_max`. */
+static bool check_range(struct directory *directory, struct request *request, const struct parameter *parameters,
+                        int64_t first_less)
+{
+    const struct parameter_value *values = request->values;
+    int64_t size = (int64_t)directory->head.checkpoint.size;
+
+    for (int i = 0; i < 2; i++) {
+        if (!values[i].given)
+            return request_problem(request, 400, "%s: is missing", parameters[i].name), false;
+    }
+    if (values[1].integer > size)
+        return request_problem(request, 400, "%s: must be at most the log's size, which is %" PRId64,
+                               parameters[1].name, size),
+               false;
+    if (values[0].integer > values[1].integer - first_less)
+        return request_problem(request, 400, "%s: must be %s %s", parameters[0].name,
+                               first_less ? "less than" : "at most", parameters[1].name),
+               false;
+    return true;
+}
+
+static void answer_proof(struct directory *directory, struct request *request, const struct parameter *parameters,
+                         const struct merkle_proof *proof)
+{
+    cJSON *answer = cJSON_CreateObject();
+
+    json_add_integer(answer, parameters[0].name, request->values[0].integer);
+    json_add_integer(answer, parameters[1].name, request->values[1].integer);
+    cJSON_AddItemToObject(answer, "proof", merkle_proof_to_json(proof));
+    request->cache_control = IMMUTABLE;
+    request_answer_json(request, 200, answer);
+}
+
+static void get_proof(struct directory *directory, struct request *request)
+{
+    struct merkle_proof proof;
+
+    if (!check_range(directory, request, PROOF_PARAMETERS, 1))
+        return;
+    if (tlog_prove_inclusion(directory->reader, (uint64_t)request->values[0].integer,
+                             (uint64_t)request->values[1].integer, &proof) == 0)
+        answer_proof(directory, request, PROOF_PARAMETERS, &proof);
+    else
+        request_problem(request, 503, "the proof can't be made now");
+    store_clear(directory->reader);
+}
+
+static void get_consistency(struct directory *directory, struct request *request)
+{
+    struct merkle_proof proof = { 0 };
+    int64_t from = request->values[0].integer, to = request->values[1].integer;
+
+    if (!check_range(directory, request, CONSISTENCY_PARAMETERS, 0))
+        return;
+    if (from == 0 || from == to || tlog_prove_consistency(directory->reader, (uint64_t)from, (uint64_t)to, &proof) == 0)
+        answer_proof(directory, request, CONSISTENCY_PARAMETERS, &proof);
+    else
+        request_problem(request, 503, "the proof can't be made now");
+    store_clear(directory->reader);
+}
+
+/* ---- Statements */
+
+static void post_statement(struct directory *directory, struct request *request)
+{
+    sequencer_submit(directory->sequencer, request);
+}
+
+static void get_statement(struct directory *directory, struct request *request)
+{
+    cleanup_rows struct store_rows rows;
+    struct merkle_proof proof;
+    uint64_t size = directory->head.checkpoint.size;
+    size_t length;
+
+    store_select(directory->reader, &rows, "SELECT idx, envelope FROM entries WHERE id = $1 AND idx < $2",
+                 VALUE_TEXT(request->argument), VALUE_INTEGER(size));
+    if (!store_next(&rows)) {
+        request_problem(request, 404, "there is no statement %s", request->argument);
+    } else if (tlog_prove_inclusion(directory->reader, (uint64_t)store_integer(&rows, 0), size, &proof) == 0) {
+        const char *envelope = store_bytes(&rows, 1, &length);
+        cleanup_free char *text = strndup(envelope ? envelope : "", length);
+        cJSON *answer = cJSON_CreateObject();
+        cJSON_AddStringToObject(answer, "id", request->argument);
+        json_add_integer(answer, "index", store_integer(&rows, 0));
+        cJSON_AddStringToObject(answer, "envelope", text);
+        cJSON_AddStringToObject(answer, "checkpoint", directory->head.note);
+        cJSON_AddItemToObject(answer, "proof", merkle_proof_to_json(&proof));
+        request_answer_json(request, 200, answer);
+    }
+    directory_finish_read(directory, request);
+}
+
+/* ---- Nodes and time */
+
+static const struct parameter FEED_PARAMETERS[] = {
+    { "after", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
+    { "from_size", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
+    { "wait", PARAMETER_INTEGER, 0, FEED_WAIT_MAX_S },
+    { 0 },
+};
+
+static void get_feed(struct directory *directory, struct request *request)
+{
+    const struct parameter_value *values = request->values;
+    struct feed_query query = {
+        .after = values[0].given ? values[0].integer : -1,
+        .from_size = (uint64_t)values[1].integer,
+        .wait_s = values[2].integer,
+    };
+
+    feed_ask(directory->feed, request, &query);
+}
+
+static void post_heartbeat(struct directory *directory, struct request *request)
+{
+    sequencer_beat(directory->sequencer, request);
+}
+
+static const struct parameter TIME_PARAMETERS[] = { { "nonce", PARAMETER_TEXT, 1, 128 }, { 0 } };
+
+static void get_time(struct directory *directory, struct request *request)
+{
+    size_t size = 0;
+    cleanup_free void *nonce = decode_base64_url(request->values[0].given ? request->values[0].text : "", &size);
+    cleanup_free char *text = nonce && size >= 16 && size <= 64 ? encode_base64(nonce, size) : NULL;
+
+    if (text)
+        directory_answer_time(directory, request, text);
+    else
+        request_problem(request, 400, "nonce: must be 16 to 64 bytes as base64url");
+}
+
+/* ---- Routes */
+
+struct route {
+    const char *method, *path; /* {}: one segment; a slash at the end: all below */
+    void (*handle)(struct directory *directory, struct request *request);
+    const struct parameter *parameters;
+};
+
+static const struct route ROUTES[] = {
+    { "POST", "/v1/statements", post_statement, NULL },
+    { "GET", "/v1/statements/{}", get_statement, NULL },
+    { "GET", "/v1/nodes/{}/feed", get_feed, FEED_PARAMETERS },
+    { "POST", "/v1/nodes/{}/heartbeat", post_heartbeat, NULL },
+    { "GET", "/v1/time", get_time, TIME_PARAMETERS },
+    { "GET", "/v1/bots", view_bots, VIEW_BOTS_PARAMETERS },
+    { "GET", "/v1/bots/{}", view_bot, NULL },
+    { "GET", "/v1/farms", view_farms, VIEW_FARMS_PARAMETERS },
+    { "GET", "/v1/farms/{}", view_farm, NULL },
+    { "GET", "/v1/nodes", view_nodes, VIEW_NODES_PARAMETERS },
+    { "GET", "/v1/nodes/{}", view_node, NULL },
+    { "GET", "/v1/contracts", view_contracts, VIEW_CONTRACTS_PARAMETERS },
+    { "GET", "/v1/contracts/{}", view_contract, NULL },
+    { "GET", "/v1/stats", view_stats, NULL },
+    { "GET", "/v1/log/proof", get_proof, PROOF_PARAMETERS },
+    { "GET", "/v1/log/consistency", get_consistency, CONSISTENCY_PARAMETERS },
+    { "GET", "/log/checkpoint", get_checkpoint, NULL },
+    { "GET", TILES_PREFIX, get_tile, NULL },
+    { "GET", "/", explorer_page, NULL },
+    { "GET", "/explorer.js", explorer_script, NULL },
+    { "GET", "/explorer.css", explorer_style, NULL },
+};
+
+/* Copies the segment that stands for {} into `argument`. */
+static bool match(const char *pattern, const char *path, char argument[static 128])
+{
+    const char *hole = strstr(pattern, "{}");
+    size_t before = hole ? (size_t)(hole - pattern) : strlen(pattern), length;
+
+    if (!hole && strcmp(pattern, TILES_PREFIX) == 0)
+        return strncmp(path, pattern, before) == 0;
+    if (!hole)
+        return strcmp(path, pattern) == 0;
+    if (strncmp(path, pattern, before) != 0)
+        return false;
+    length = strcspn(path + before, "/");
+    if (length < 1 || length > 127 || strcmp(path + before + length, hole + 2) != 0)
+        return false;
+    memcpy(argument, path + before, length);
+    argument[length] = '\0';
+    return true;
+}
+
+void api_on_request(void *context, struct request *request)
+{
+    const struct route *found = NULL;
+
+    for (size_t i = 0; i < sizeof ROUTES / sizeof *ROUTES; i++) {
+        const struct route *route = &ROUTES[i];
+        if (!match(route->path, request->path, request->argument))
+            continue;
+        found = route;
+        if (strcmp(route->method, request->method) != 0)
+            continue;
+        if (request_read_query(request, route->parameters))
+            route->handle(context, request);
+        return;
+    }
+    if (!found) {
+        request_problem(request, 404, "there is nothing here; the API is described in contrib/directory/README.md");
+        return;
+    }
+    request->allow = strcmp(found->method, "GET") == 0 ? "GET, HEAD" : found->method;
+    request_problem(request, 405, "only %s is allowed here", request->allow);
+}

@@ -1,0 +1,36 @@
+/* The few things that several parts do alike. */
+
+#include "contrib/directory/directory.h"
+
+#include "lib/log.h"
+
+#include <string.h>
+#include <time.h>
+
+int64_t directory_now(void)
+{
+    return (int64_t)time(NULL);
+}
+
+void directory_finish_read(struct directory *directory, struct request *request)
+{
+    if (store_clear(directory->reader) < 0)
+        request_problem(request, 503, "the store can't be read now");
+}
+
+void directory_answer_time(struct directory *directory, struct request *request, const char *nonce)
+{
+    cleanup_json cJSON *payload = cJSON_CreateObject();
+    struct reason reason = { 0 };
+    char *bytes = NULL;
+
+    cJSON_AddStringToObject(payload, "nonce", nonce);
+    json_add_integer(payload, "heartbeat_s", directory->heartbeat_s);
+    int error = statement_sign(STATEMENT_TIME, payload, directory_now(), directory->signer.key, &bytes, NULL, &reason);
+    if (error) {
+        log_error("time can't be signed: %s", reason.text);
+        request_problem(request, 503, "the time can't be signed now");
+        return;
+    }
+    request_answer_bytes(request, "application/json", bytes, strlen(bytes));
+}

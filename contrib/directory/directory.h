@@ -1,0 +1,33 @@
+#pragma once
+
+/* What the parts of directoryd share: one loop, two sessions of the store, who was seen, the log's head. All of it is
+ * used on the loop's thread but for `writer`, which is the sequencer's while a commit runs. */
+
+#include "contrib/directory/presence.h"
+#include "contrib/directory/server.h"
+#include "contrib/directory/store.h"
+#include "contrib/directory/tlog.h"
+
+#include <uv.h>
+
+struct directory {
+    uv_loop_t *loop;
+    struct store *reader, *writer;
+    struct presence *presence;
+    struct tlog_signer signer;
+    struct tlog_head head; /* durable and signed: what is served */
+    struct server *server;
+    struct sequencer *sequencer;
+    struct feed *feed;
+    int64_t heartbeat_s;
+};
+
+/* Unix seconds. */
+int64_t directory_now(void);
+
+/* Answers 503 when the reader's session failed during the request (logged where it began), whatever was answered
+ * before. */
+void directory_finish_read(struct directory *directory, struct request *request);
+
+/* Answers with the `time` envelope: the directory's word on what time it is, over the asker's nonce (base64). */
+void directory_answer_time(struct directory *directory, struct request *request, const char *nonce);

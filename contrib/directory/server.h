@@ -1,0 +1,85 @@
+#pragma once
+
+/* HTTP: libmicrohttpd driven by the loop (its epoll descriptor is polled by libuv), so that a request that waits costs
+ * memory only, no thread. Everything from outside is bounded here: the size of requests, time, connections. */
+
+#include "lib/json.h"
+
+#include <uv.h>
+
+#define REQUEST_BODY_MAX 65535 /* what an envelope may have */
+#define REQUEST_PARAMETERS_MAX 16
+
+enum parameter_kind { PARAMETER_INTEGER, PARAMETER_TEXT };
+
+/* A query parameter that a route takes; a table ends with a NULL name. */
+struct parameter {
+    const char *name;
+    enum parameter_kind kind;
+    int64_t min, max; /* value; texts: bytes */
+};
+
+struct parameter_value {
+    bool given;
+    int64_t integer;
+    const char *text;
+};
+
+struct request {
+    const char *method, *path; /* HEAD comes as GET */
+    char argument[128];        /* what stood for {} in the route */
+    char *body;                /* NUL-terminated behind its size */
+    size_t body_size;
+    struct parameter_value values[REQUEST_PARAMETERS_MAX]; /* as the route's table has them */
+
+    /* The answer, set once by one of the functions below. */
+    int status; /* 0: not answered */
+    const char *content_type;
+    char *answer;
+    size_t answer_size;
+    const char *cache_control; /* static; NULL: no-store */
+    const char *allow;         /* static, for 405 */
+    const char *security;      /* Content-Security-Policy; static or NULL */
+    unsigned retry_after_s;
+
+    /* server.c's */
+    struct server *server;
+    void *connection;
+    bool too_large, dispatched, waiting;
+    size_t room;
+};
+
+struct server_options {
+    const char *listen; /* "ADDRESS:PORT", "[v6]:PORT"; port 0: one that is free */
+    /* Called on the loop with a whole request: it answers now, or calls request_wait and answers later. */
+    void (*on_request)(void *context, struct request *request);
+    void *context;
+};
+
+struct server;
+
+/* Begins to listen; nothing is served before the loop runs. 0, REFUSED, or negative errno, logged. */
+int server_open(uv_loop_t *loop, const struct server_options *options, struct server **ret_server,
+                struct reason *reason);
+/* "http://127.0.0.1:8080" */
+const char *server_address(const struct server *server);
+/* Takes no more connections; those that have a request still get their answer. */
+void server_quiesce(struct server *server);
+/* Every waiting request must have been answered. */
+void server_close(struct server *server);
+
+/* Reads the query by the route's table into `values`. false: it isn't by the table, and the request is answered with
+ * 400. */
+bool request_read_query(struct request *request, const struct parameter *table);
+
+/* The answers. A value is taken over and freed; NULL stands for memory that is out: 503. Bytes are taken over as well.
+ */
+void request_answer_json(struct request *request, int status, cJSON *value);
+void request_answer_bytes(struct request *request, const char *content_type, void *bytes, size_t size);
+/* RFC 9457; the title is the status's own phrase. */
+__attribute__((format(printf, 3, 4))) void request_problem(struct request *request, int status, const char *detail,
+                                                           ...);
+
+/* The request will be answered later, on the loop: answer, then request_resume. */
+void request_wait(struct request *request);
+void request_resume(struct request *request);

@@ -1,0 +1,256 @@
+/* The log over the store. Every leaf adds its own hash and those of the subtrees that it completes: two rows a leaf on
+ * average, never changed again. */
+
+#include "contrib/directory/tlog.h"
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TREE_LEVELS 64
+
+static int read_hash(void *context, unsigned level, uint64_t index, struct merkle_hash *ret_hash)
+{
+    struct store *store = context;
+    cleanup_rows struct store_rows rows;
+    size_t size = 0;
+
+    store_select(store, &rows, "SELECT hash FROM hashes WHERE level = $1 AND idx = $2", VALUE_INTEGER(level),
+                 VALUE_INTEGER(index));
+    const void *bytes = store_next(&rows) ? store_bytes(&rows, 0, &size) : NULL;
+    if (!bytes || size != MERKLE_HASH_BYTES)
+        return store->error < 0 ? store->error : log_fail(-EUCLEAN, "log: no hash %u/%" PRIu64, level, index);
+    memcpy(ret_hash->bytes, bytes, size);
+    return 0;
+}
+
+static void write_hash(struct store *store, unsigned level, uint64_t index, const struct merkle_hash *hash)
+{
+    store_run(store, "INSERT INTO hashes (level, idx, hash) VALUES ($1, $2, $3)", VALUE_INTEGER(level),
+              VALUE_INTEGER(index), VALUE_BYTES(hash->bytes, sizeof hash->bytes));
+}
+
+void tlog_append(struct store *store, uint64_t index, const struct tlog_entry *entry)
+{
+    struct merkle_hash hash = entry->leaf, left;
+
+    store_run(store, "INSERT INTO entries (idx, id, kind, signer, node, envelope) VALUES ($1, $2, $3, $4, $5, $6)",
+              VALUE_INTEGER(index), VALUE_TEXT(entry->id), VALUE_TEXT(entry->kind), VALUE_TEXT(entry->signer),
+              VALUE_TEXT(entry->feed_node), VALUE_BYTES(entry->envelope, entry->envelope_size));
+    write_hash(store, 0, index, &hash);
+    for (unsigned level = 0; (index >> level) & 1; level++) {
+        if (read_hash(store, level, (index >> level) - 1, &left) < 0)
+            return;
+        merkle_node(&left, &hash, &hash);
+        write_hash(store, level + 1, index >> (level + 1), &hash);
+    }
+}
+
+static void write_meta(struct store *store, const char *name, const char *value)
+{
+    store_run(store, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2",
+              VALUE_TEXT(name), VALUE_TEXT(value));
+}
+
+/* false when there is none. */
+static bool read_meta(struct store *store, const char *name, char *ret_value, size_t size)
+{
+    cleanup_rows struct store_rows rows;
+
+    store_select(store, &rows, "SELECT value FROM meta WHERE name = $1", VALUE_TEXT(name));
+    if (!store_next(&rows))
+        return false;
+    snprintf(ret_value, size, "%s", store_text(&rows, 0));
+    return true;
+}
+
+int tlog_write_ahead(struct store *store, uint64_t size, struct checkpoint *ret_checkpoint)
+{
+    struct checkpoint checkpoint = { .size = size };
+    char text[24 + HASH_TEXT_BYTES], root[HASH_TEXT_BYTES];
+    int error = merkle_root(read_hash, store, size, &checkpoint.root);
+
+    if (error < 0)
+        return error;
+    encode_hex(checkpoint.root.bytes, sizeof checkpoint.root.bytes, root);
+    snprintf(text, sizeof text, "%" PRIu64 " %s", size, root);
+    write_meta(store, "head", text);
+    *ret_checkpoint = checkpoint;
+    return store->error;
+}
+
+int tlog_prove_inclusion(struct store *store, uint64_t index, uint64_t size, struct merkle_proof *ret_proof)
+{
+    return merkle_prove_inclusion(read_hash, store, index, size, ret_proof);
+}
+
+int tlog_prove_consistency(struct store *store, uint64_t from, uint64_t to, struct merkle_proof *ret_proof)
+{
+    return merkle_prove_consistency(read_hash, store, from, to, ret_proof);
+}
+
+/* ---- Tiles */
+
+static void *read_tile(struct store *store, const struct tile *tile, size_t *ret_size)
+{
+    cleanup_rows struct store_rows rows;
+    cleanup_free uint8_t *bytes = malloc(TILE_WIDTH * MERKLE_HASH_BYTES);
+    uint64_t first = tile->index * TILE_WIDTH;
+    size_t used = 0, size;
+
+    store_select(store, &rows, "SELECT hash FROM hashes WHERE level = $1 AND idx >= $2 AND idx < $3 ORDER BY idx",
+                 VALUE_INTEGER(8 * tile->level), VALUE_INTEGER(first), VALUE_INTEGER(first + tile->width));
+    while (bytes && store_next(&rows)) {
+        const void *hash = store_bytes(&rows, 0, &size);
+        if (size != MERKLE_HASH_BYTES)
+            return NULL;
+        memcpy(bytes + used, hash, size);
+        used += size;
+    }
+    if (!bytes || store->error < 0 || used != tile->width * MERKLE_HASH_BYTES)
+        return NULL;
+    *ret_size = used;
+    return steal_pointer(bytes);
+}
+
+/* Each entry behind its length in 2 bytes, big endian (tlog-tiles, "Log entries"): an envelope has at most 65,535. */
+static void *read_bundle(struct store *store, const struct tile *tile, size_t *ret_size)
+{
+    cleanup_rows struct store_rows rows;
+    cleanup_free uint8_t *bytes = NULL;
+    uint64_t first = tile->index * TILE_WIDTH;
+    size_t used = 0, room = 0, size;
+    unsigned count = 0;
+
+    store_select(store, &rows, "SELECT envelope FROM entries WHERE idx >= $1 AND idx < $2 ORDER BY idx",
+                 VALUE_INTEGER(first), VALUE_INTEGER(first + tile->width));
+    for (; store_next(&rows); count++) {
+        const void *entry = store_bytes(&rows, 0, &size);
+        if (used + 2 + size > room) {
+            room = 2 * room + size + 65536;
+            uint8_t *more = realloc(bytes, room);
+            if (!more)
+                return NULL;
+            bytes = more;
+        }
+        bytes[used] = (uint8_t)(size >> 8);
+        bytes[used + 1] = (uint8_t)size;
+        memcpy(bytes + used + 2, entry, size);
+        used += 2 + size;
+    }
+    if (store->error < 0 || count != tile->width)
+        return NULL;
+    *ret_size = used;
+    return steal_pointer(bytes);
+}
+
+void *tlog_tile(struct store *store, const struct tile *tile, size_t *ret_size)
+{
+    return tile->level == TILE_ENTRIES ? read_bundle(store, tile, ret_size) : read_tile(store, tile, ret_size);
+}
+
+/* ---- At start */
+
+/* The root of all entries, hashed anew, by the stack of complete subtrees to the left. */
+static int recompute(struct store *store, uint64_t *ret_size, struct merkle_hash *ret_root)
+{
+    cleanup_rows struct store_rows rows;
+    struct merkle_hash stack[TREE_LEVELS], hash;
+    uint64_t count = 0;
+    size_t size;
+
+    store_select(store, &rows, "SELECT idx, envelope FROM entries ORDER BY idx");
+    for (; store_next(&rows) && (uint64_t)store_integer(&rows, 0) == count; count++) {
+        const void *entry = store_bytes(&rows, 1, &size);
+        merkle_leaf(entry, size, &hash);
+        unsigned level = 0;
+        for (; (count >> level) & 1; level++)
+            merkle_node(&stack[level], &hash, &hash);
+        stack[level] = hash;
+    }
+    merkle_empty(&hash);
+    bool first = true;
+    for (unsigned level = 0; level < TREE_LEVELS; level++) {
+        if (!((count >> level) & 1))
+            continue;
+        if (first)
+            hash = stack[level];
+        else
+            merkle_node(&stack[level], &hash, &hash);
+        first = false;
+    }
+    *ret_size = count;
+    *ret_root = hash;
+    return store->error;
+}
+
+#define RESTORE "; restore the store from a back-up or a mirror, and don't sign with this key until then"
+
+static int check_head(struct store *store, struct checkpoint *ret_checkpoint, struct reason *reason)
+{
+    char text[24 + HASH_TEXT_BYTES], root[HASH_TEXT_BYTES], expected[24 + HASH_TEXT_BYTES];
+    struct checkpoint found;
+    struct merkle_hash stored;
+
+    if (recompute(store, &found.size, &found.root) < 0)
+        return reason_refuse(reason, "store", "can't be read" RESTORE);
+    if (!read_meta(store, "head", text, sizeof text))
+        return reason_refuse(reason, "store", "doesn't say where the log ends" RESTORE);
+    encode_hex(found.root.bytes, sizeof found.root.bytes, root);
+    snprintf(expected, sizeof expected, "%" PRIu64 " %s", found.size, root);
+    if (strcmp(text, expected) != 0)
+        return reason_refuse(reason, "store", "the log was signed as size and root %s, but the entries give %s" RESTORE,
+                             text, expected);
+    if (merkle_root(read_hash, store, found.size, &stored) < 0 || memcmp(&stored, &found.root, sizeof stored) != 0)
+        return reason_refuse(reason, "store", "the stored tree hashes don't fit the entries" RESTORE);
+    *ret_checkpoint = found;
+    return 0;
+}
+
+/* A store is one log's for ever: another name or key would be another history of the same entries. */
+static int check_owner(struct store *store, const struct tlog_signer *signer, struct reason *reason)
+{
+    char expected[NOTE_VKEY_BYTES], found[NOTE_VKEY_BYTES];
+    struct checkpoint empty;
+
+    note_verifier_format(&signer->verifier, expected);
+    if (read_meta(store, "log", found, sizeof found)) {
+        if (strcmp(found, expected) == 0)
+            return 0;
+        return reason_refuse(reason, "store", "belongs to log %s, not %s; give the --key and --name it was made with",
+                             found, expected);
+    }
+    store_begin(store);
+    write_meta(store, "log", expected);
+    tlog_write_ahead(store, 0, &empty);
+    int error = store_commit(store);
+    if (error < 0)
+        store_rollback(store);
+    return error;
+}
+
+int tlog_open(struct store *store, const struct tlog_signer *signer, struct tlog_head *ret_head, struct reason *reason)
+{
+    struct tlog_head head = { 0 };
+    int error = check_owner(store, signer, reason);
+
+    if (!error)
+        error = check_head(store, &head.checkpoint, reason);
+    if (error)
+        return error;
+    head.note = checkpoint_sign(&head.checkpoint, &signer->verifier, signer->key);
+    if (!head.note)
+        return -ENOMEM;
+    *ret_head = head;
+    return 0;
+}
+
+void tlog_head_close(struct tlog_head *head)
+{
+    free(head->note);
+    *head = (struct tlog_head){ 0 };
+}
