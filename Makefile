@@ -15,7 +15,8 @@ HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
     note.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
-zinit_SOURCES = zinit/main.c
+zinit_SOURCES = $(addprefix zinit/, main.c api.c boot.c cgroup.c client.c console.c fault.c logs.c loop.c machine.c page.c \
+    power.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c supervisor.c test.c unit.c words.c)
 zinit_LIBS = -lyaml -lcjson -lsodium
 
 storaged_SOURCES = $(addprefix storaged/, main.c state.c path.c disk.c probe.c measure.c mounts.c mkfs.c quota.c volume.c pool.c \
@@ -32,7 +33,8 @@ directoryd_SOURCES = $(addprefix contrib/directory/, main.c directory.c api.c se
     feed.c view.c presence.c explorer.c store.c store_sqlite.c)
 directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lmicrohttpd
 
-3bot_SOURCES = contrib/3bot/main.c
+3bot_SOURCES = $(addprefix contrib/3bot/, main.c command.c config.c session.c client.c evidence.c bot.c farm.c invite.c node.c yaml.c \
+    deployment.c contracts.c contracts_tell.c deploy.c status.c verify.c units.c out.c)
 3bot_LIBS = -lcjson -lsodium -lcurl -lyaml
 
 # Libraries that only the static link has to be told of.

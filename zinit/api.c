@@ -1,0 +1,329 @@
+/* Requests → what is wanted of services. Every method returns at once; what it set going is seen in service_status. */
+
+#include "zinit/api.h"
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "zinit/shutdown.h"
+#include "zinit/signals.h"
+#include "zinit/supervisor.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* zinit's own codes. */
+enum {
+    API_UNKNOWN = -32000,
+    API_MONITORED = -32001,
+    API_UP = -32002,
+    API_DOWN = -32003,
+    API_BAD_SIGNAL = -32004,
+    API_CONFIG = -32005,
+    API_SHUTTING_DOWN = -32006,
+    API_EXISTS = -32007,
+    API_FILE = -32008,
+};
+
+#define PATH_BYTES 512
+
+static const char *check_name(const cJSON *value)
+{
+    return unit_name_fits(value->valuestring) ? NULL : "must be 1 to 127 of A-Z a-z 0-9 . _ @ -, no dot at first";
+}
+
+static const struct json_rule NAME_RULES[] = {
+    { .name = "name", .kind = JSON_STRING, .min = 1, .max = UNIT_NAME_BYTES_MAX - 1, .check = check_name },
+    { .name = NULL },
+};
+
+/* ---- answers */
+
+static void fail(struct rpc_error *error, int code, const char *message, const char *format, const char *name)
+{
+    char data[sizeof error->data];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(data, sizeof data, format, name);
+#pragma GCC diagnostic pop
+    rpc_error_set(error, code, message, data);
+}
+
+/* The service that the request names; NULL, and the error set, when there is none. */
+static struct service *find(struct supervisor *supervisor, const cJSON *params, struct rpc_error *error)
+{
+    const char *name = json_string(params, "name");
+    struct service *service = supervisor_find(supervisor, name);
+
+    if (!service)
+        fail(error, API_UNKNOWN, "Service not found", "service name \"%s\" unknown", name);
+    return service;
+}
+
+static bool refuse_at_end(const struct supervisor *supervisor, struct rpc_error *error)
+{
+    if (supervisor->shutdown == SHUTDOWN_NONE)
+        return false;
+    rpc_error_set(error, API_SHUTTING_DOWN, "Shutting down", "system is already shutting down");
+    return true;
+}
+
+static void give_text(cJSON **ret_result, struct rpc_error *error, const char *text)
+{
+    *ret_result = cJSON_CreateString(text);
+    if (!*ret_result)
+        rpc_error_set(error, RPC_INTERNAL_ERROR, "Out of memory", "");
+}
+
+/* ---- services that are there */
+
+static void service_list(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    struct supervisor *supervisor = context;
+
+    *ret_result = cJSON_CreateObject();
+    for (struct service *service = supervisor->services; service; service = service->next)
+        cJSON_AddStringToObject(*ret_result, service->unit.name, service_state_name(service));
+}
+
+static void service_status(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    struct supervisor *supervisor = context;
+    struct service *service = find(supervisor, params, error);
+    cJSON *after;
+
+    if (!service)
+        return;
+    *ret_result = cJSON_CreateObject();
+    cJSON_AddStringToObject(*ret_result, "name", service->unit.name);
+    json_add_integer(*ret_result, "pid", service->pid);
+    cJSON_AddStringToObject(*ret_result, "state", service_state_name(service));
+    cJSON_AddStringToObject(*ret_result, "target", machine_wanted_up(service->state) ? "Up" : "Down");
+    after = cJSON_AddObjectToObject(*ret_result, "after");
+    for (char **name = service->unit.after; name && *name; name++) {
+        const struct service *other = supervisor_find(supervisor, *name);
+        cJSON_AddStringToObject(after, *name, other ? service_state_name(other) : "Unknown");
+    }
+    cJSON_AddStringToObject(*ret_result, "reason", service->reason);
+    json_add_integer(*ret_result, "restarts", service->restarts);
+}
+
+static void api_start(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    struct service *service = find(context, params, error);
+
+    if (service && !refuse_at_end(context, error))
+        service_start(service);
+}
+
+static void api_stop(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    struct service *service = find(context, params, error);
+
+    if (!service)
+        return;
+    if (!machine_wanted_up(service->state) && !machine_has_process(service->state))
+        fail(error, API_DOWN, "Service is down", "service \"%s\" is down", service->unit.name);
+    else
+        service_stop(service);
+}
+
+static void api_kill(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    struct service *service = find(context, params, error);
+    const char *name = json_string(params, "signal");
+    int number = signals_parse(name), result;
+
+    if (!service)
+        return;
+    if (number < 0) {
+        fail(error, API_BAD_SIGNAL, "Invalid signal", "invalid signal: %s", name);
+        return;
+    }
+    result = service_signal(service, number);
+    if (result == -ESRCH)
+        fail(error, API_DOWN, "Service is down", "service \"%s\" is down", service->unit.name);
+    else if (result)
+        rpc_error_set(error, RPC_INTERNAL_ERROR, "Can't send the signal", strerror(-result));
+}
+
+static void api_forget(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    struct service *service = find(context, params, error);
+
+    if (!service)
+        return;
+    if (machine_wanted_up(service->state) || machine_has_process(service->state))
+        fail(error, API_UP, "Service is up", "service \"%s\" is up", service->unit.name);
+    else
+        supervisor_remove(context, service);
+}
+
+static void api_monitor(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    const char *name = json_string(params, "name");
+    struct service *service;
+    struct reason reason = { "" };
+    int result;
+
+    if (refuse_at_end(context, error))
+        return;
+    result = supervisor_add(context, name, &service, &reason);
+    if (result == 0) {
+        service_start(service);
+    } else if (result == SUPERVISOR_KNOWN) {
+        fail(error, API_MONITORED, "Service already monitored", "service \"%s\" already monitored", name);
+    } else {
+        rpc_error_set(error, API_CONFIG, "Config error", result == REFUSED ? reason.text : strerror(-result));
+    }
+}
+
+/* ---- their files */
+
+static void unit_path(const struct supervisor *supervisor, const char *name, char path[static PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%.300s/%.127s.yaml", supervisor->dir, name);
+}
+
+/* JSON is YAML, so that what came is written as it came, once it is seen to make a unit. */
+static void service_create(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    const char *name = json_string(params, "name");
+    cleanup_free char *text = json_print(json_member(params, "content"));
+    struct unit unit;
+    struct reason reason = { "" };
+    char path[PATH_BYTES];
+    int result;
+
+    unit_path(context, name, path);
+    if (access(path, F_OK) == 0) {
+        fail(error, API_EXISTS, "Service already exists", "Service '%s' already exists", name);
+        return;
+    }
+    result = text ? unit_parse(name, path, text, strlen(text), &unit, NULL, NULL, &reason) : -ENOMEM;
+    if (result == 0) {
+        unit_close(&unit);
+        result = file_write(path, text, strlen(text), 0600);
+    }
+    if (result)
+        rpc_error_set(error, API_FILE, "Service file error", result == REFUSED ? reason.text : strerror(-result));
+    else
+        give_text(ret_result, error, "Service created");
+}
+
+static void service_delete(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    const char *name = json_string(params, "name");
+    char path[PATH_BYTES];
+
+    unit_path(context, name, path);
+    if (unlink(path) == 0)
+        give_text(ret_result, error, "Service deleted");
+    else if (errno == ENOENT)
+        fail(error, API_UNKNOWN, "Service not found", "Service '%s' not found", name);
+    else
+        rpc_error_set(error, API_FILE, "Service file error", strerror(errno));
+}
+
+/* A unit that was created through the socket comes back as the object that it was; one in YAML as its text. */
+static void service_get(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    const char *name = json_string(params, "name");
+    cleanup_free char *text = NULL;
+    char path[PATH_BYTES];
+    size_t size;
+    int result;
+
+    unit_path(context, name, path);
+    result = file_read(path, UNIT_FILE_BYTES_MAX, &text, &size);
+    if (result == -ENOENT) {
+        fail(error, API_UNKNOWN, "Service not found", "Service '%s' not found", name);
+    } else if (result) {
+        rpc_error_set(error, API_FILE, "Service file error", strerror(-result));
+    } else if (json_parse(text, size, UNIT_FILE_BYTES_MAX, ret_result, NULL)) {
+        *ret_result = cJSON_CreateObject();
+        cJSON_AddStringToObject(*ret_result, "yaml", text);
+    }
+}
+
+/* ---- logs and the machine */
+
+static void current_logs(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    struct supervisor *supervisor = context;
+    const char *name = json_string(params, "name");
+    struct service *one = name && strcmp(name, "zinit") != 0 ? find(supervisor, params, error) : NULL;
+    struct log_stream **streams;
+    size_t count = 0;
+
+    if (error->code)
+        return;
+    for (struct service *service = supervisor->services; service; service = service->next)
+        count++;
+    streams = calloc(count + 1, sizeof *streams);
+    if (!streams) {
+        rpc_error_set(error, RPC_INTERNAL_ERROR, "Out of memory", "");
+        return;
+    }
+    count = 0;
+    if (!one)
+        streams[count++] = &supervisor->log;
+    for (struct service *service = supervisor->services; service; service = service->next)
+        if (service == one || !name)
+            streams[count++] = &service->log;
+    *ret_result = logs_to_json(streams, count, json_bool(params, "raw"));
+    free(streams);
+}
+
+static void end(struct supervisor *supervisor, enum shutdown_mode mode, struct rpc_error *error)
+{
+    if (!refuse_at_end(supervisor, error))
+        shutdown_begin(supervisor, mode);
+}
+
+static void system_shutdown(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    end(context, SHUTDOWN_POWER_OFF, error);
+}
+
+static void system_reboot(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    end(context, SHUTDOWN_REBOOT, error);
+}
+
+static const struct json_rule KILL_RULES[] = {
+    { .name = "name", .kind = JSON_STRING, .min = 1, .max = UNIT_NAME_BYTES_MAX - 1, .check = check_name },
+    { .name = "signal", .kind = JSON_STRING, .min = 1, .max = 32 },
+    { .name = NULL },
+};
+
+static const struct json_rule CREATE_RULES[] = {
+    { .name = "name", .kind = JSON_STRING, .min = 1, .max = UNIT_NAME_BYTES_MAX - 1, .check = check_name },
+    { .name = "content", .kind = JSON_OBJECT },
+    { .name = NULL },
+};
+
+static const struct json_rule LOGS_RULES[] = {
+    { .name = "name", .kind = JSON_STRING, .optional = true, .min = 1, .max = UNIT_NAME_BYTES_MAX - 1 },
+    { .name = "raw", .kind = JSON_BOOL, .optional = true },
+    { .name = NULL },
+};
+
+const struct rpc_method API_METHODS[] = {
+    { "service_list", NULL, service_list },
+    { "service_status", NAME_RULES, service_status },
+    { "service_start", NAME_RULES, api_start },
+    { "service_stop", NAME_RULES, api_stop },
+    { "service_monitor", NAME_RULES, api_monitor },
+    { "service_forget", NAME_RULES, api_forget },
+    { "service_kill", KILL_RULES, api_kill },
+    { "service_create", CREATE_RULES, service_create },
+    { "service_delete", NAME_RULES, service_delete },
+    { "service_get", NAME_RULES, service_get },
+    { "stream_currentLogs", LOGS_RULES, current_logs },
+    { "system_shutdown", NULL, system_shutdown },
+    { "system_reboot", NULL, system_reboot },
+    { NULL, NULL, NULL },
+};

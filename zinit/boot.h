@@ -1,0 +1,8 @@
+#pragma once
+
+/* What PID 1 of a machine does before it is a supervisor. */
+
+/* Moves to a tmpfs root and begins anew from there (once), mounts the kernel's file systems, sets console and host
+ * name. Goes on past whatever fails: a node that can't tell what is wrong is worse than one with a mount less. `argv`
+ * is main's. */
+void boot_machine(char **argv);

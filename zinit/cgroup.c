@@ -1,0 +1,157 @@
+/* Control groups, by the files of the kernel's Documentation/admin-guide/cgroup-v2.rst. */
+
+#include "zinit/cgroup.h"
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define CPU_PERIOD_US 100000 /* the kernel's default */
+
+static bool cgroup_used;
+
+static int write_text(const char *path, const char *text)
+{
+    cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        return -errno;
+    return 0;
+}
+
+static void make_path(char path[static 256], const char *name, const char *file)
+{
+    snprintf(path, 256, CGROUP_ZINIT "/%.127s%s%s", name, *file ? "/" : "", file);
+}
+
+/* Each by itself: a kernel may lack one. */
+static void hand_down(const char *group)
+{
+    static const char *const controllers[] = { "+cpu", "+memory", "+pids", "+io", "+cpuset" };
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/cgroup.subtree_control", group);
+    for (size_t i = 0; i < sizeof controllers / sizeof controllers[0]; i++)
+        if (write_text(path, controllers[i]) < 0 && i < 3)
+            log_warning("%s: controller %s isn't there: its limit isn't kept", group, controllers[i] + 1);
+}
+
+bool cgroup_open_all(void)
+{
+    struct statfs fs;
+
+    if (statfs(CGROUP_ROOT, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+        return false;
+    if (mkdir(CGROUP_ZINIT, 0755) < 0 && errno != EEXIST)
+        return false;
+    hand_down(CGROUP_ROOT);
+    hand_down(CGROUP_ZINIT);
+    cgroup_used = true;
+    return true;
+}
+
+static int limit(const char *name, const char *file, const char *value)
+{
+    char path[256];
+    int error;
+
+    make_path(path, name, file);
+    error = write_text(path, value);
+    return error ? log_fail(error, "%s: %s", path, value) : 0;
+}
+
+static int limit_number(const char *name, const char *file, int64_t number)
+{
+    char value[32];
+
+    snprintf(value, sizeof value, "%" PRId64, number);
+    return limit(name, file, value);
+}
+
+static int set_limits(const char *name, const struct unit_limits *limits)
+{
+    int error = 0;
+
+    if (limits->memory_bytes > 0) {
+        error = limit_number(name, "memory.max", limits->memory_bytes);
+        if (!error)
+            error = limit(name, "memory.oom.group", "1"); /* half a service is no service */
+    }
+    if (!error && limits->pids > 0)
+        error = limit_number(name, "pids.max", limits->pids);
+    return error;
+}
+
+int cgroup_open(const char *name, const struct unit_limits *limits, int *ret_fd)
+{
+    char path[256];
+    int fd, error;
+
+    *ret_fd = -1;
+    if (!cgroup_used)
+        return 0;
+    make_path(path, name, "");
+    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+        return log_fail(-errno, "make %s", path);
+    error = set_limits(name, limits);
+    if (error)
+        return error;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return log_fail(-errno, "open %s", path);
+    *ret_fd = fd;
+    return 0;
+}
+
+void cgroup_limit_cpu(const char *name, int64_t cpu_milli)
+{
+    char value[64];
+
+    if (!cgroup_used || cpu_milli <= 0)
+        return;
+    snprintf(value, sizeof value, "%" PRId64 " %d", cpu_milli * (CPU_PERIOD_US / 1000), CPU_PERIOD_US);
+    limit(name, "cpu.max", value);
+}
+
+bool cgroup_kill(const char *name)
+{
+    char path[256];
+
+    if (!cgroup_used)
+        return false;
+    make_path(path, name, "cgroup.kill");
+    return write_text(path, "1") == 0;
+}
+
+int cgroup_remove(const char *name)
+{
+    char path[256];
+
+    if (!cgroup_used)
+        return 0;
+    make_path(path, name, "");
+    if (rmdir(path) < 0 && errno != ENOENT)
+        return -errno;
+    return 0;
+}
+
+int64_t cgroup_oom_kills(const char *name)
+{
+    char path[256];
+    cleanup_free char *text = NULL;
+    const char *found;
+
+    make_path(path, name, "memory.events");
+    if (!cgroup_used || file_read(path, 4096, &text, NULL))
+        return 0;
+    found = strstr(text, "oom_kill ");
+    return found ? strtoll(found + strlen("oom_kill "), NULL, 10) : 0;
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+/* A control group (v2) per service, /sys/fs/cgroup/zinit/<name>: it holds the limits, and everything that the service
+ * forks is found and killed through it. Where there is none, all of this does nothing and the process group serves. */
+
+#include "zinit/unit.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define CGROUP_ZINIT CGROUP_ROOT "/zinit"
+
+/* Makes the group of groups and hands the controllers down. True when control groups can be used. */
+bool cgroup_open_all(void);
+
+/* Makes the service's group, sets memory and pids limits, and gives its folder's descriptor (-1 when control groups
+ * aren't used), which is the caller's. 0, or negative errno, logged. */
+int cgroup_open(const char *name, const struct unit_limits *limits, int *ret_fd);
+/* Sets the CPU limit: after the process began, since zinit waits for its exec. */
+void cgroup_limit_cpu(const char *name, int64_t cpu_milli);
+/* Kills all that is in it. False when there is no such group. */
+bool cgroup_kill(const char *name);
+/* Removes it; 0, or -EBUSY while something still ends in there. */
+int cgroup_remove(const char *name);
+/* How many processes the kernel has killed in it because of its memory limit. */
+int64_t cgroup_oom_kills(const char *name);

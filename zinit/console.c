@@ -1,0 +1,81 @@
+/* The console process: asks, and prints a page when it differs from the last one. It blocks as it likes, being no part
+ * of PID 1; a daemon that doesn't answer in time is shown as such. */
+
+#include "zinit/console.h"
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/rpc.h"
+#include "zinit/loop.h"
+#include "zinit/page.h"
+#include "zinit/screen.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#define EVERY_S 2
+#define TIMEOUT_MS 1000
+
+static cJSON *ask(const char *daemon, const char *method)
+{
+    const char *run = getenv("ZOS_RUN");
+    char path[108];
+    cJSON *answer = NULL;
+    struct reason reason;
+
+    snprintf(path, sizeof path, "%s/%s.sock", run ? run : "/run", daemon);
+    if (rpc_call(path, method, NULL, TIMEOUT_MS, &answer, NULL, &reason))
+        return NULL;
+    return answer;
+}
+
+static char *make_page(void)
+{
+    cleanup_json cJSON *services = ask("zinit", "service_list");
+    cleanup_json cJSON *disks = ask("storaged", "disk.list");
+    cleanup_json cJSON *network = ask("netd", "status");
+    cleanup_json cJSON *provision = ask("provisiond", "status");
+
+    return page_make(&(struct page_input){ services, disks, network, provision });
+}
+
+static void print_page(const char *page, const int *fds, size_t count)
+{
+    cleanup_free char *whole = NULL;
+    struct utsname kernel;
+    int size;
+
+    uname(&kernel);
+    size = asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n%s\n", kernel.nodename, kernel.release,
+                    (unsigned)(loop_now_ms() / 1000), page);
+    if (size < 0) {
+        whole = NULL;
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (write(fds[i], whole, (size_t)size) < 0)
+            log_debug("a console takes nothing");
+}
+
+int console_run(void)
+{
+    int fds[SCREEN_LINES_MAX];
+    size_t count = screen_open_consoles(fds, SCREEN_LINES_MAX, 0);
+    cleanup_free char *shown = NULL;
+
+    if (count == 0) {
+        log_error("there is no console to show anything on");
+        return 1;
+    }
+    for (;; sleep(EVERY_S)) {
+        char *page = make_page();
+        if (page && (!shown || strcmp(page, shown) != 0)) {
+            print_page(page, fds, count);
+            free(shown);
+            shown = page;
+        } else {
+            free(page);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+/* Logs: what services write, line by line, kept in a ring per service and copied to the consoles as `[name] text`. */
+
+#include "zinit/loop.h"
+#include "zinit/ring.h"
+#include "zinit/screen.h"
+
+#include <cjson/cJSON.h>
+
+#define LOGS_RING_BYTES 65536
+
+/* What one service writes. It outlives the service's processes. */
+struct log_stream {
+    const char *name; /* the service's */
+    struct loop *loop;
+    struct screen *screen;
+    struct ring ring;
+    struct loop_source source; /* the pipe's reading end; fd -1: nobody writes */
+    char *partial;             /* the begin of a line whose end hasn't come */
+    size_t partial_size;
+};
+
+void logs_open(struct log_stream *stream, const char *name, struct loop *loop, struct screen *screen);
+void logs_close(struct log_stream *stream);
+
+/* Makes a pipe, reads its one end from now on, and gives the other, which is the caller's to hand on and close. An
+ * earlier pipe is read empty first. 0, or negative errno. */
+int logs_attach(struct log_stream *stream, int *ret_fd);
+/* Reads what is left, and closes the pipe. */
+void logs_detach(struct log_stream *stream);
+
+/* Adds a line as if it had been written: "<N>" at its begin is its level (6 without). */
+void logs_add(struct log_stream *stream, const char *text, size_t size);
+
+/* All that is kept by these streams, in order, as a new array of `time name: text` strings (zinit's form), or of the
+ * texts alone when `raw`. NULL when memory is out. */
+cJSON *logs_to_json(struct log_stream *const *streams, size_t count, bool raw);

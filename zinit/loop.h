@@ -1,0 +1,52 @@
+#pragma once
+
+/* The loop of PID 1: epoll, and timers over one timerfd. One event is taken from the kernel at a time, so that a
+ * callback may remove and free any source, itself included. Nothing here allocates. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+struct loop_source {
+    int fd; /* -1: not in the loop */
+    void (*on_event)(struct loop_source *source, uint32_t events);
+    void *context;
+};
+
+struct loop_timer {
+    void (*on_fire)(struct loop_timer *timer);
+    void *context;
+    /* private */
+    struct loop_timer *next;
+    uint64_t at_ms;
+    bool armed;
+};
+
+struct loop {
+    int epoll_fd;
+    struct loop_source clock;
+    struct loop_timer *timers; /* the next to fire first */
+    bool ended;
+};
+
+/* 0, or negative errno. */
+int loop_open(struct loop *loop);
+void loop_close(struct loop *loop);
+/* Turns until loop_end. */
+void loop_run(struct loop *loop);
+void loop_end(struct loop *loop);
+
+/* Adds source->fd for `events` (EPOLLIN …); the source stays the caller's and must stay where it is. 0, or negative
+ * errno
+ * (-EPERM: a plain file, which is always ready). */
+int loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
+void loop_change(struct loop *loop, struct loop_source *source, uint32_t events);
+/* Takes it out and closes its descriptor; fine when it is out already. */
+void loop_remove(struct loop *loop, struct loop_source *source);
+
+/* Arms a timer that fires once, in `delay_ms`; an armed one is moved. */
+void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
+void loop_disarm(struct loop *loop, struct loop_timer *timer);
+
+/* Milliseconds since boot, suspended time left out. */
+uint64_t loop_now_ms(void);

@@ -1,0 +1,66 @@
+#pragma once
+
+/* One service: its unit, where it is in its life, and its process. */
+
+#include "zinit/logs.h"
+#include "zinit/loop.h"
+#include "zinit/machine.h"
+#include "zinit/unit.h"
+
+#include <signal.h>
+
+struct supervisor;
+
+struct service {
+    struct service *next;
+    struct supervisor *supervisor;
+    struct unit unit;
+    enum machine_state state;
+    pid_t pid;         /* 0: none */
+    bool good;         /* the last process ended well */
+    char reason[256];  /* why it is in this state, in words; "": nothing to say */
+    unsigned restarts; /* starts after the first */
+    unsigned failures; /* ends in a row of processes that weren't stable */
+    bool started;      /* once at least */
+    bool acyclic;      /* looked at since the services last changed */
+    bool visited;      /* supervisor's search for cycles */
+    uint64_t started_ms;
+    int64_t oom_kills; /* seen before this process */
+    struct log_stream log;
+    struct loop_source ready; /* reading end of the readiness pipe */
+    struct loop_timer timer;  /* of the state: stop time-out, or delay */
+    struct loop_timer sweep;  /* removes the control group once it is empty */
+    /* test.c's */
+    pid_t test_pid;
+    struct loop_timer test_timer;
+};
+
+/* Takes over the unit. NULL when memory is out (the unit stays the caller's). */
+struct service *service_new(struct supervisor *supervisor, struct unit *unit);
+/* It has no process. */
+void service_free(struct service *service);
+
+/* Feeds an event, does what the table says, and lets the supervisor settle. */
+void service_feed(struct service *service, enum machine_event event);
+
+/* Of a blocked one: starts it when what it comes after is there. */
+void service_check(struct service *service);
+
+void service_start(struct service *service);
+void service_stop(struct service *service);
+/* 0, or negative errno (-ESRCH: no process). */
+int service_signal(struct service *service, int number);
+/* Kills all its processes. */
+void service_kill(struct service *service);
+
+/* Its process has ended. */
+void service_reaped(struct service *service, const siginfo_t *info);
+
+/* zinit's name of its state. */
+const char *service_state_name(const struct service *service);
+/* True when what comes after it may start. */
+bool service_is_there(const struct service *service);
+
+/* The environment of its processes, made for one spawn: the array is the caller's, free(), its strings aren't; NULL
+ * when memory is out. `ready` adds the variable that tells of the readiness descriptor. */
+char **service_env(const struct service *service, bool ready);

@@ -1,0 +1,13 @@
+#pragma once
+
+/* The end: services in the reverse of their order, then all other processes, then the file systems, then the machine.
+ */
+
+#include "zinit/supervisor.h"
+
+/* Begins it. False when one is going on already. */
+bool shutdown_begin(struct supervisor *supervisor, enum shutdown_mode mode);
+/* Stops what nothing depends on any more; ends the loop when no service has a process left. */
+void shutdown_step(struct supervisor *supervisor);
+/* What remains once the loop has ended: on a machine this never returns. */
+void shutdown_finish(struct supervisor *supervisor);

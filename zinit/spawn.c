@@ -1,0 +1,150 @@
+/* Spawning: clone3 puts the child into its control group from its first instruction. CLONE_VFORK holds zinit until the
+ * child has executed its program or failed at it, so that "can't be executed" is known at once; the error comes over a
+ * close-on-exec pipe. Without CLONE_VM the child has memory of its own, so that plain C is safe in it.
+ *
+ * No pidfd is kept: zinit is the parent, and one waitid loop is the only reaper, so that a pid is valid until that loop
+ * says otherwise. */
+
+#include "zinit/spawn.h"
+
+#include "lib/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define CHILD_NOFILE_SOFT 1024 /* what programs that use select(2) expect */
+
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int place_output(int output_fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0)
+        return -1;
+    if (output_fd < 0)
+        output_fd = null;
+    if (dup2(null, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0)
+        return -1;
+    return 0;
+}
+
+/* dup2 onto itself would leave close-on-exec set. */
+static int place_ready(int ready_fd)
+{
+    if (ready_fd < 0)
+        return 0;
+    if (ready_fd == SPAWN_READY_FD)
+        return fcntl(ready_fd, F_SETFD, 0);
+    return dup2(ready_fd, SPAWN_READY_FD) < 0 ? -1 : 0;
+}
+
+static void lower_nofile(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > CHILD_NOFILE_SOFT) {
+        limit.rlim_cur = CHILD_NOFILE_SOFT;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* In the child. The pipe is moved out of the way of descriptors 0 to 3 first, as are the two that come from outside. */
+static _Noreturn void become(const struct spawn *spawn, int error_fd)
+{
+    int output_fd = spawn->output_fd < 0 ? -1 : fcntl(spawn->output_fd, F_DUPFD_CLOEXEC, 10);
+    int ready_fd = spawn->ready_fd < 0 ? -1 : fcntl(spawn->ready_fd, F_DUPFD_CLOEXEC, 10);
+    int error;
+
+    error_fd = fcntl(error_fd, F_DUPFD_CLOEXEC, 10);
+    reset_signals();
+    lower_nofile();
+    setsid();
+    if (chdir(spawn->dir ? spawn->dir : "/") == 0 && place_output(output_fd) == 0 && place_ready(ready_fd) == 0)
+        execvpe(spawn->argv[0], spawn->argv, spawn->env);
+    error = errno;
+    if (write(error_fd, &error, sizeof error) < 0)
+        _exit(126);
+    _exit(127);
+}
+
+static pid_t clone_into(int cgroup_fd)
+{
+    struct clone_args arguments = {
+        .flags = CLONE_VFORK | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+        .exit_signal = SIGCHLD,
+        .cgroup = cgroup_fd >= 0 ? (__u64)cgroup_fd : 0,
+    };
+
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+/* For kernels without clone3, or that refuse it (seccomp): the child moves itself. */
+static pid_t fork_into(int cgroup_fd)
+{
+    pid_t pid = fork();
+
+    if (pid == 0 && cgroup_fd >= 0) {
+        int procs = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        if (procs < 0 || write(procs, "0", 1) < 0)
+            _exit(126);
+        close(procs);
+    }
+    return pid;
+}
+
+/* What went wrong in the child, or 0 when its program began. */
+static int read_error(int fd)
+{
+    int error = 0;
+    ssize_t size;
+
+    do {
+        size = read(fd, &error, sizeof error);
+    } while (size < 0 && errno == EINTR);
+    return size == sizeof error ? error : 0;
+}
+
+int spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_error)
+{
+    cleanup_close int reader = -1, writer = -1;
+    int ends[2], error;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    reader = ends[0];
+    writer = ends[1];
+    pid = clone_into(spawn->cgroup_fd);
+    if (pid < 0 && (errno == ENOSYS || errno == EPERM || errno == EINVAL))
+        pid = fork_into(spawn->cgroup_fd);
+    if (pid == 0)
+        become(spawn, writer);
+    if (pid < 0)
+        return -errno;
+    close(steal_fd(&writer));
+    error = read_error(reader);
+    if (error == 0) {
+        *ret_pid = pid;
+        return 0;
+    }
+    waitpid(pid, NULL, 0);
+    if (error == ENOMEM || error == EAGAIN || error == EMFILE || error == ENFILE)
+        return -error;
+    *ret_error = error;
+    return SPAWN_NEVER;
+}

@@ -1,0 +1,302 @@
+/* The supervisor: the list of services, signals, and the reaper. zinit's own log lines (lib/log writes to standard
+ * error) go through a pipe back to itself, so that they are kept and shown as a service's are. */
+
+#include "zinit/supervisor.h"
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "zinit/cgroup.h"
+#include "zinit/shutdown.h"
+#include "zinit/test.h"
+#include "zinit/words.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#define ENVIRONMENT_FILE "/etc/environment"
+#define DEFAULT_PATH "/bin:/sbin:/usr/bin:/usr/sbin"
+
+struct service *supervisor_find(struct supervisor *supervisor, const char *name)
+{
+    struct service *service = supervisor->services;
+
+    while (service && strcmp(service->unit.name, name) != 0)
+        service = service->next;
+    return service;
+}
+
+/* ---- children */
+
+static void give_to_owner(struct supervisor *supervisor, const siginfo_t *info)
+{
+    for (struct service *service = supervisor->services; service; service = service->next) {
+        if (service->pid == info->si_pid) {
+            service_reaped(service, info);
+            return;
+        }
+        if (service->test_pid == info->si_pid) {
+            test_reaped(service, info);
+            return;
+        }
+    }
+}
+
+void supervisor_reap(struct supervisor *supervisor)
+{
+    for (;;) {
+        siginfo_t info = { 0 };
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+            return;
+        give_to_owner(supervisor, &info);
+    }
+}
+
+/* ---- signals */
+
+static void on_signal(struct loop_source *source, uint32_t events)
+{
+    struct supervisor *supervisor = source->context;
+    struct signalfd_siginfo info;
+
+    if (read(source->fd, &info, sizeof info) != sizeof info)
+        return;
+    switch (info.ssi_signo) {
+    case SIGCHLD:
+        supervisor_reap(supervisor);
+        break;
+    case SIGINT: /* Ctrl-Alt-Del, since the kernel was told not to act on it itself */
+        shutdown_begin(supervisor, supervisor->container ? SHUTDOWN_POWER_OFF : SHUTDOWN_REBOOT);
+        break;
+    case SIGTERM:
+    case SIGPWR: /* a UPS at its end */
+        shutdown_begin(supervisor, SHUTDOWN_POWER_OFF);
+        break;
+    default:
+        break;
+    }
+}
+
+static int open_signals(struct supervisor *supervisor)
+{
+    static const int numbers[] = { SIGCHLD, SIGINT, SIGTERM, SIGPWR, SIGHUP, SIGUSR1, SIGUSR2 };
+    sigset_t set;
+    int fd;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaddset(&set, numbers[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        return log_fail(-errno, "signalfd");
+    supervisor->signals = (struct loop_source){ .fd = fd, .on_event = on_signal, .context = supervisor };
+    return loop_add(&supervisor->loop, &supervisor->signals, EPOLLIN);
+}
+
+/* ---- opening */
+
+/* From here on lib/log's lines come back to us. A write that would block is dropped: nobody could empty the pipe
+ * meanwhile. */
+static void redirect_log(struct supervisor *supervisor)
+{
+    cleanup_close int writer = -1;
+
+    logs_open(&supervisor->log, "zinit", &supervisor->loop, &supervisor->screen);
+    if (logs_attach(&supervisor->log, &writer) < 0)
+        return;
+    fcntl(writer, F_SETFL, O_NONBLOCK);
+    dup3(writer, STDERR_FILENO, O_CLOEXEC);
+}
+
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* What every service's environment begins with: PATH, and the lines of /etc/environment. */
+static void read_environment(struct supervisor *supervisor)
+{
+    cleanup_free char *text = NULL;
+    const char *path = getenv("PATH");
+    cleanup_free char *path_line = NULL;
+    char *rest, *line;
+
+    if (!path || !supervisor->container)
+        setenv("PATH", path = DEFAULT_PATH, 1);
+    if (asprintf(&path_line, "PATH=%s", path) >= 0)
+        words_append(&supervisor->env, path_line);
+    else
+        path_line = NULL;
+    if (file_read(ENVIRONMENT_FILE, 65536, &text, NULL))
+        return;
+    rest = text;
+    while ((line = strsep(&rest, "\n"))) {
+        line += strspn(line, " \t");
+        if (*line != '#' && strchr(line, '=') && strncmp(line, "PATH=", 5) != 0)
+            words_append(&supervisor->env, line);
+    }
+}
+
+int supervisor_open(struct supervisor *supervisor, const char *dir, bool container)
+{
+    int error;
+
+    *supervisor = (struct supervisor){ .dir = dir, .container = container, .signals.fd = -1, .log.source.fd = -1 };
+    error = loop_open(&supervisor->loop);
+    if (error)
+        return log_fail(error, "open the loop");
+    screen_open(&supervisor->screen, &supervisor->loop, !container);
+    error = open_signals(supervisor);
+    if (error)
+        return error;
+    redirect_log(supervisor);
+    raise_limits();
+    read_environment(supervisor);
+    if (container)
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+    else if (!cgroup_open_all())
+        log_warning("no control groups (v2): a service is its process group, limits aren't kept");
+    return 0;
+}
+
+void supervisor_close(struct supervisor *supervisor)
+{
+    while (supervisor->services)
+        supervisor_remove(supervisor, supervisor->services);
+    logs_close(&supervisor->log);
+    screen_flush(&supervisor->screen);
+    for (size_t i = 0; i < supervisor->screen.count; i++) {
+        loop_remove(&supervisor->loop, &supervisor->screen.lines[i].source);
+        free(supervisor->screen.lines[i].buffer);
+    }
+    loop_remove(&supervisor->loop, &supervisor->signals);
+    loop_close(&supervisor->loop);
+    words_free(supervisor->env);
+    supervisor->env = NULL;
+}
+
+/* ---- services */
+
+static void on_unit_warning(void *context, const char *text)
+{
+    log_warning("%s", text);
+}
+
+static void forget_searches(struct supervisor *supervisor)
+{
+    for (struct service *service = supervisor->services; service; service = service->next)
+        service->acyclic = false;
+}
+
+int supervisor_add(struct supervisor *supervisor, const char *name, struct service **ret_service, struct reason *reason)
+{
+    struct unit unit = { 0 };
+    struct service **place = &supervisor->services;
+    int result;
+
+    if (supervisor_find(supervisor, name))
+        return SUPERVISOR_KNOWN;
+    result = unit_load(supervisor->dir, name, &unit, on_unit_warning, NULL, reason);
+    if (result)
+        return result;
+    while (*place)
+        place = &(*place)->next;
+    *place = service_new(supervisor, &unit);
+    if (!*place) {
+        unit_close(&unit);
+        return -ENOMEM;
+    }
+    forget_searches(supervisor);
+    *ret_service = *place;
+    return 0;
+}
+
+void supervisor_remove(struct supervisor *supervisor, struct service *service)
+{
+    struct service **place = &supervisor->services;
+
+    while (*place != service)
+        place = &(*place)->next;
+    *place = service->next;
+    service_free(service);
+    forget_searches(supervisor);
+}
+
+static void add_from_folder(struct supervisor *supervisor, const char *file)
+{
+    struct service *service;
+    struct reason reason = { "" };
+    cleanup_free char *name = strndup(file, strlen(file) - strlen(".yaml"));
+    int result = name ? supervisor_add(supervisor, name, &service, &reason) : -ENOMEM;
+
+    if (result == REFUSED)
+        log_error("unit passed over: %s", reason.text);
+    else if (result < 0)
+        log_fail(result, "load unit %s", file);
+}
+
+static int is_unit(const struct dirent *entry)
+{
+    size_t size = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && size > 5 && strcmp(entry->d_name + size - 5, ".yaml") == 0;
+}
+
+size_t supervisor_load(struct supervisor *supervisor)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(supervisor->dir, &entries, is_unit, alphasort);
+    size_t services = 0;
+
+    if (count < 0)
+        log_fail(-errno, "read the units in %s", supervisor->dir);
+    for (int i = 0; i < count; i++) {
+        add_from_folder(supervisor, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    supervisor->depth++;
+    for (struct service *service = supervisor->services; service; service = service->next, services++)
+        service_start(service);
+    supervisor->depth--;
+    supervisor_settle(supervisor);
+    return services;
+}
+
+/* A pass may make room for another; it ends since each pass that changes something moves a service on. */
+void supervisor_settle(struct supervisor *supervisor)
+{
+    bool moved = true;
+
+    if (supervisor->settling || supervisor->depth > 0)
+        return;
+    supervisor->settling = true;
+    if (supervisor->shutdown != SHUTDOWN_NONE) {
+        shutdown_step(supervisor);
+        moved = false;
+    }
+    while (moved) {
+        moved = false;
+        for (struct service *service = supervisor->services; service; service = service->next) {
+            if (service->state != MACHINE_BLOCKED)
+                continue;
+            service_check(service);
+            moved |= service->state != MACHINE_BLOCKED;
+        }
+    }
+    supervisor->settling = false;
+}

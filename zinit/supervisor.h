@@ -1,0 +1,52 @@
+#pragma once
+
+/* The supervisor: all services, the loop they share, and what happens to them together. */
+
+#include "zinit/logs.h"
+#include "zinit/loop.h"
+#include "zinit/screen.h"
+#include "zinit/service.h"
+
+enum shutdown_mode {
+    SHUTDOWN_NONE, /* not shutting down */
+    SHUTDOWN_POWER_OFF,
+    SHUTDOWN_REBOOT,
+};
+
+struct supervisor {
+    struct loop loop;
+    struct screen screen;
+    struct log_stream log; /* zinit's own lines */
+    const char *dir;       /* of the units */
+    bool container;        /* not a machine's PID 1: ends by exiting, leaves mounts alone */
+    char **env;            /* what every service's environment begins with */
+    struct service *services;
+    struct loop_source signals;
+    unsigned depth; /* of service_feed */
+    bool settling;
+    /* shutdown.c's */
+    enum shutdown_mode shutdown;
+    struct loop_timer shutdown_late;
+};
+
+/* Begins: loop, signals, consoles, log. `dir` stays the caller's. 0, or negative errno, logged. */
+int supervisor_open(struct supervisor *supervisor, const char *dir, bool container);
+void supervisor_close(struct supervisor *supervisor);
+
+/* Adds every <name>.yaml of the folder, logging what is wrong with each, and starts all. How many there are. */
+size_t supervisor_load(struct supervisor *supervisor);
+
+/* Conditions of supervisor_add beside REFUSED. */
+enum { SUPERVISOR_KNOWN = 2 };
+/* Loads <dir>/<name>.yaml as a service, not started. 0 and *ret_service, REFUSED, SUPERVISOR_KNOWN (such a service is
+ * there already), or negative errno. */
+int supervisor_add(struct supervisor *supervisor, const char *name, struct service **ret_service,
+                   struct reason *reason);
+/* Forgets a service that has no process and isn't wanted up. */
+void supervisor_remove(struct supervisor *supervisor, struct service *service);
+struct service *supervisor_find(struct supervisor *supervisor, const char *name);
+
+/* After something changed: starts what can be started now, goes on with a shutdown. */
+void supervisor_settle(struct supervisor *supervisor);
+/* Takes in every child that has ended. */
+void supervisor_reap(struct supervisor *supervisor);
