@@ -23,8 +23,9 @@ storaged_SOURCES = $(addprefix storaged/, main.c state.c path.c disk.c probe.c m
     boot_medium.c plan.c apply.c uevent.c api.c)
 storaged_LIBS = -luv -lcjson -lsodium -luring -lbtrfsutil -lblkid
 
-netd_SOURCES = netd/main.c
-netd_LIBS = -luv -lcjson -lsodium -lnl-route-3 -lnl-genl-3 -lnl-3
+netd_SOURCES = $(addprefix netd/, main.c netd.c api.c plan.c apply.c link.c uplink.c lease.c dhcp.c config.c firewall.c nft.c \
+    endpoint.c overlay.c overlay_rules.c wireguard.c netns.c netlink.c rtnl.c sysctl.c prefix.c)
+netd_LIBS = -luv -lcjson -lsodium -lnl-3
 
 provisiond_SOURCES = provisiond/main.c
 provisiond_LIBS = -luv -lcjson -lsodium -lsqlite3 -lcurl -larchive
