@@ -1,5 +1,5 @@
 /* Bytes as text. Base64 is libsodium's, which takes constant time and refuses what isn't canonical (wrong padding,
- * bits left over); base58 is the schoolbook change of base, on 32 bytes only. */
+ * bits left over), but for one case that is caught here; base58 is the schoolbook change of base, on 32 bytes only. */
 
 #include "lib/encode.h"
 
@@ -73,10 +73,20 @@ static char *encode(const void *bytes, size_t size, int variant)
     return text ? sodium_bin2base64(text, text_size, bytes, size, variant) : NULL;
 }
 
+/* libsodium (1.0.18 at least) compares characters as sign-extended ints and so takes any byte beyond ASCII for '/'. */
+static bool is_ascii(const char *text)
+{
+    unsigned char all = 0;
+
+    for (; *text; text++)
+        all |= (unsigned char)*text;
+    return all < 0x80;
+}
+
 static void *decode(const char *text, size_t *ret_size, int variant)
 {
     size_t text_size = strlen(text), size_max = text_size / 4 * 3 + 3, size;
-    uint8_t *bytes = malloc(size_max + 1);
+    uint8_t *bytes = is_ascii(text) ? malloc(size_max + 1) : NULL;
 
     if (!bytes)
         return NULL;

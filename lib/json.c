@@ -253,7 +253,7 @@ static int check_duplicates(struct scanner *scanner, size_t first)
     qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 1; i < count; i++) {
         if (compare_keys(&keys[i - 1], &keys[i]) == 0) {
-            scanner->at = keys[i].at > keys[i - 1].at ? keys[i].at : keys[i - 1].at;
+            scanner->at = (keys[i].at > keys[i - 1].at ? keys[i].at : keys[i - 1].at) - 1; /* its quote */
             return refuse(scanner, "a key stands twice in one object");
         }
     }
