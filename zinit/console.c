@@ -6,6 +6,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/rpc.h"
+#include "zinit/census.h"
 #include "zinit/loop.h"
 #include "zinit/page.h"
 #include "zinit/screen.h"
@@ -37,18 +38,20 @@ static char *make_page(void)
     cleanup_json cJSON *network = ask("netd", "status");
     cleanup_json cJSON *provision = ask("provisiond", "status");
 
-    return page_make(&(struct page_input){ services, disks, network, provision });
+    cleanup_free char *listening = census_listening("");
+
+    return page_make(&(struct page_input){ services, disks, network, provision, listening });
 }
 
 static void print_page(const char *page, const int *fds, size_t count)
 {
-    cleanup_free char *whole = NULL;
+    cleanup_free char *whole = NULL, *memory = census_memory(""), *resident = census_resident("");
     struct utsname kernel;
     int size;
 
     uname(&kernel);
-    size = asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n%s\n", kernel.nodename, kernel.release,
-                    (unsigned)(loop_now_ms() / 1000), page);
+    size = asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s; resident: %s\n%s\n", kernel.nodename,
+                    kernel.release, (unsigned)(loop_now_ms() / 1000), memory ? memory : "?", resident ? resident : "?", page);
     if (size < 0) {
         whole = NULL;
         return;

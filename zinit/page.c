@@ -145,6 +145,8 @@ char *page_make(const struct page_input *input)
         return NULL;
     print_node(page, input->provision);
     print_network(page, input->network);
+    if (input->listening)
+        fprintf(page, LABEL "%s\n", "listening", input->listening);
     print_disks(page, input->disks);
     print_contracts(page, input->provision);
     print_services(page, input->services);

@@ -10,6 +10,7 @@ struct page_input {
     const cJSON *disks;     /* storaged's disk.list */
     const cJSON *network;   /* netd's status */
     const cJSON *provision; /* provisiond's status */
+    const char *listening;  /* census.h; NULL: left out */
 };
 
 /* The page, a line each thing; the caller's, free(). NULL when memory is out. Strings in it come from daemons and are

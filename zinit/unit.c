@@ -372,6 +372,8 @@ static int read_document(struct reader *reader)
         result = read_mapping(reader, "unit", root, read_unit_pair);
     if (!result && !reader->unit->exec)
         result = reason_refuse(reader->reason, reader->file, "exec is missing: add a line `exec: program arguments`");
+    if (!result && reader->unit->ready_fd && reader->unit->test)
+        result = reason_refuse(reader->reason, reader->file, "ready and test exclude each other: keep one");
     if (!reader->restart_given && reader->unit->oneshot)
         reader->unit->restart = MACHINE_RESTART_NEVER;
     return result;
