@@ -21,6 +21,7 @@ PAGE = "<!doctype html><title>Zero-OS</title><h1>Served by a container that a si
 ENTRYPOINT = """#!/bin/sh
 echo "start" >>/data/starts && sync
 echo "demo: start number $(wc -l </data/starts | tr -d ' ') with this volume"
+[ -z "$TOKEN" ] || echo "demo: a secret of ${#TOKEN} characters came with it"
 httpd -f -p 80 -h /www &
 server=$!
 trap 'echo "demo: asked to stop"; kill $server; exit 0' TERM INT

@@ -7,11 +7,13 @@
 Everything listens on loopback alone; a node reaches the host's loopback as 10.0.2.2 (QEMU's user network).
 """
 
+import base64
 import json
 import os
 import pathlib
 import re
 import subprocess
+import time
 import urllib.request
 
 from process import BUILD, Failed, Process, free_port, poll, port_is_free, program
@@ -21,7 +23,7 @@ from registry import Registry
 __all__ = ["BUILD", "Bot", "Directory", "Disk", "Failed", "Grid", "Node", "Panic", "Registry", "make_disk", "parse_size", "poll"]
 
 VKEY = re.compile(r"\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*")
-DAY_S = 86400
+STATES = ["pending", "deploying", "running", "failed", "stopped"]
 
 
 class Directory:
@@ -87,7 +89,7 @@ class Bot:
             raise Failed(f"`3bot {' '.join(map(str, words))}` wasn't done after {timeout} s")
         output, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
         if (done.returncode != 0) != fails:
-            raise Failed(f"`3bot {' '.join(map(str, words))}` exits {done.returncode}: {(errors or output).strip()[-800:]}")
+            raise Failed(f"`3bot {' '.join(map(str, words))}` exits {done.returncode}: {(output or errors).strip()[-800:]}")
         try:
             return json.loads(output)
         except ValueError:
@@ -157,11 +159,66 @@ class Grid:
     def contract(self, contract_id):
         return self.directory.get(f"/v1/contracts/{contract_id}")
 
-    def wait_state(self, contract_id, state, node=None, timeout=120, every=0.1):
-        """Waits until the directory has the contract in that state; a failed contract ends the wait for another state."""
+    def payload(self, statement_id):
+        """What a statement says, as the log has it."""
+        envelope = json.loads(self.directory.get(f"/v1/statements/{statement_id}")["envelope"])
+        return json.loads(base64.b64decode(envelope["payload"]))
+
+    def live_contract(self, node_id):
+        """A contract of our bot for that node which runs, or would if the node were up; None when there is none."""
+        items = self.directory.get(f"/v1/contracts?bot={self.bot.id}&node={node_id}&limit=1000")["items"]
+        live = [item["id"] for item in items if item["state"] in ("pending", "deploying", "running") and not item["cancelled"]
+                and item["expires"] > time.time() + 60]
+        return live[0] if live else None
+
+    def wait_state(self, contract_id, state, node=None, timeout=120, every=0.1, at_least=False):
+        """Waits until the directory has the contract in that state (or a later one: at_least); a failed contract ends the wait
+        for another state."""
         def reached():
             now = self.contract(contract_id)["state"]
-            if now == "failed" != state:
+            if now == "failed" and state != "failed":
                 raise Failed(f"contract {contract_id} failed, waiting for {state}: {self.why_failed(contract_id)}")
-            return now == state
+            return now == state or at_least and STATES.index(now) > STATES.index(state)
         poll(reached, timeout, f"contract {contract_id[:12]}… to be {state}", every=every, alive=node.check if node else None)
+
+    def deploy(self, view, image, *, public=False, expires="1d", node=None, memory_bytes=64 << 20, fails=False):
+        """Signs a contract for a volume, and for the demo's container when an image is given. Returns the contract's id without
+        waiting for it to run; or, when it must fail, what 3bot says."""
+        file = self.folder / "deployment.json"
+        file.write_text(json.dumps({"node": node or view["id"], "expires": expires,
+                                    "workloads": workloads(view, image, memory_bytes)}))
+        answer = self.bot.run("deploy", file, "--no-wait", *(["--public"] if public else []), fails=fails)
+        return answer["error"] if fails else answer["contract"]
+
+    def why_failed(self, contract_id):
+        """What the node says of a failure, for the bot to read."""
+        return json.dumps(self.bot.run("status", contract_id))
+
+    def wait_output(self, contract_id, pattern, node=None, timeout=60):
+        """The container's output as its bot sees it, once it contains the pattern."""
+        def matching():
+            output = find_output(self.bot.run("status", contract_id, "--output"))
+            return output if output and re.search(pattern, output) else None
+        return poll(matching, timeout, f"the container's output to contain {pattern!r}", every=0.5,
+                    alive=node.check if node else None)
+
+
+def workloads(view, image, memory_bytes=64 << 20):
+    """A volume, and a container of the demo's image that has it at /data."""
+    media = "ssd" if view["resources"]["sru_bytes"] >= 1 << 30 else "hdd"
+    volume = {"name": "data", "type": "volume", "data": {"size_bytes": "256 MiB", "media": media}}
+    container = {"name": "web", "type": "container", "data": {
+        "image": image, "plain_http": True, "cpu_milli": 500, "memory_bytes": memory_bytes, "root_size_bytes": "256 MiB",
+        "mounts": [{"volume": "data", "target": "/data"}], "secrets": {"TOKEN": "correct horse battery staple"}}}
+    return [volume, container] if image else [volume]
+
+
+def find_output(answer):
+    """The first "output" anywhere in an answer."""
+    if isinstance(answer, dict):
+        if isinstance(answer.get("output"), str):
+            return answer["output"]
+        answer = list(answer.values())
+    if isinstance(answer, list):
+        return next((found for found in map(find_output, answer) if found), None)
+    return None

@@ -40,6 +40,7 @@ def private_contract(grid, node, view, image):
     output = grid.wait_output(contract, "the page says", node)
     check("start number 1 " in output, "the container's output comes back: its first start with this volume")
     check("Served by a container" in output, "the page is served")
+    check("a secret of 28 characters came" in output, "its secret came with it")
     grid.bot.run("verify", contract)
     check(True, "3bot verifies signature, inclusion proof and checkpoint by itself")
     used = grid.directory.get(f"/v1/nodes/{view['id']}")["reserved"]
@@ -68,8 +69,8 @@ def refused_by_the_node(grid, node, view, image):
     check(True, "a failed contract can be cancelled")
 
 
-def refused_by_the_directory(grid, view, image):
-    step("contracts that the directory refuses")
+def refused_at_once(grid, view, image):
+    step("contracts that are refused before anybody signs")
     error = grid.deploy(view, image, memory_bytes=1 << 44, fails=True)
     check(error, f"more memory than the node has: {error}"[:200])
     error = grid.deploy(view, image, node="1" * 32, fails=True)
@@ -98,7 +99,7 @@ def story(folder):
         check_view(view, grid)
         contracts = [private_contract(grid, node, view, image), open_contract(grid, node, view, image)]
         refused_by_the_node(grid, node, view, image)
-        refused_by_the_directory(grid, view, image)
+        refused_at_once(grid, view, image)
         short_contract(grid, node, view)
         step("cancel")
         for contract in contracts:

@@ -109,8 +109,9 @@ def answers(port):
 def nothing_listens(folder):
     forward = [(free_port(), port) for port in PORTS]
     node = Node(folder / "node", forward=forward).start()
-    line = node.wait_for(r"listening sockets: (.*)", timeout=90)[1]
-    check(line[1].strip() == "none", f"the node lists its listening sockets: {line[1].strip()}")
+    node.wait_for(r"uplink .*gateway", timeout=90)
+    listening = node.wait_for(r"^ *listening +(.*)", timeout=30)[1][1].strip()
+    check(listening.split(" (DHCP client")[0] == "none", f"the node lists its listening sockets: {listening}")
     with concurrent.futures.ThreadPoolExecutor(len(forward)) as pool:
         found = list(pool.map(lambda pair: answers(pair[0]), forward))
     open_ports = [guest for (_, guest), is_open in zip(forward, found) if is_open]

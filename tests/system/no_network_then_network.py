@@ -7,8 +7,8 @@ from zos import Disk, Grid, make_disk
 
 LINK_MISSING = r"(?i)(no (link|carrier|cable|network)|link .*down|cable|waits? for .*(lease|link|carrier))"
 DIRECTORY_MISSING = r"(?i)(directory.*(connect|reach|refused|answer)|(connect|reach).*directory)"
-INVITE_MISSING = r"(?i)(no invite|invite.*(missing|none|not given)|missing.*invite)"
-DISK_MISSING = r"(?i)(no (usable |empty )?disk|disk.*(missing|none)|from memory)"
+INVITE_MISSING = r"no invite"
+DISK_MISSING = r"no usable disk"
 
 
 def says(node, pattern, what):
