@@ -1,5 +1,5 @@
-/* Who waits is in two lists: by node (a table of buckets), to be woken, and by the second of their deadline (a wheel of
- * a minute), to be answered in vain. A turn of the wheel each second costs only those that are due. */
+/* Who waits is in two lists: by node (a table of buckets), to be woken, and by deadline (a wheel whose slots are 100 ms
+ * each), to be answered in vain. A turn of the wheel costs only those that are due. */
 
 #include "contrib/directory/feed.h"
 
@@ -13,9 +13,10 @@
 #include <string.h>
 
 #define BUCKETS 4096
-#define WHEEL (FEED_WAIT_MAX_S + 4)     /* seconds; more than anybody waits */
-#define ENTRIES_MAX 256                 /* in one answer; the rest comes with the next request */
-#define ENTRIES_BYTES_MAX (1024 * 1024) /* of envelopes, likewise */
+#define SLOT_MS 100
+#define WHEEL ((FEED_WAIT_MAX_S + 4) * 1000 / SLOT_MS) /* more than anybody waits */
+#define ENTRIES_MAX 256                                /* in one answer; the rest comes with the next request */
+#define ENTRIES_BYTES_MAX (1024 * 1024)                /* of envelopes, likewise */
 
 /* Links of a ring; a head alone points to itself. */
 struct ring {
@@ -31,7 +32,7 @@ struct waiter {
 struct feed {
     struct directory *directory;
     struct ring buckets[BUCKETS], wheel[WHEEL];
-    uint64_t second; /* where the wheel stands */
+    uint64_t slot; /* where the wheel stands: uv_now by SLOT_MS */
     uv_timer_t timer;
     bool released;
 };
@@ -153,7 +154,7 @@ static void begin_wait(struct feed *feed, struct request *request, const struct 
     }
     *waiter = (struct waiter){ .request = request, .query = *query };
     ring_add(bucket_of(feed, request->argument), &waiter->by_node);
-    ring_add(&feed->wheel[(feed->second + (uint64_t)query->wait_s) % WHEEL], &waiter->by_time);
+    ring_add(&feed->wheel[(feed->slot + (uint64_t)query->wait_s * 1000 / SLOT_MS) % WHEEL], &waiter->by_time);
     request_wait(request);
 }
 
@@ -201,15 +202,15 @@ static void answer_slot(struct feed *feed, struct ring *slot)
     }
 }
 
-/* The loop may have been late: every second that went by is gone through. */
-static void on_second(uv_timer_t *timer)
+/* The loop may have been late: every slot that went by is gone through. */
+static void on_slot(uv_timer_t *timer)
 {
     struct feed *feed = timer->data;
-    uint64_t now = uv_now(feed->directory->loop) / 1000;
+    uint64_t now = uv_now(feed->directory->loop) / SLOT_MS;
 
-    for (unsigned turned = 0; feed->second < now && turned < WHEEL; turned++)
-        answer_slot(feed, &feed->wheel[++feed->second % WHEEL]);
-    feed->second = now;
+    for (unsigned turned = 0; feed->slot < now && turned < WHEEL; turned++)
+        answer_slot(feed, &feed->wheel[++feed->slot % WHEEL]);
+    feed->slot = now;
 }
 
 void feed_release(struct feed *feed)
@@ -230,10 +231,10 @@ int feed_new(struct directory *directory, struct feed **ret_feed)
         ring_init(&feed->buckets[i]);
     for (unsigned i = 0; i < WHEEL; i++)
         ring_init(&feed->wheel[i]);
-    feed->second = uv_now(directory->loop) / 1000;
+    feed->slot = uv_now(directory->loop) / SLOT_MS;
     uv_timer_init(directory->loop, &feed->timer);
     feed->timer.data = feed;
-    uv_timer_start(&feed->timer, on_second, 1000, 1000);
+    uv_timer_start(&feed->timer, on_slot, SLOT_MS, SLOT_MS);
     *ret_feed = feed;
     return 0;
 }

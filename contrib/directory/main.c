@@ -49,7 +49,7 @@ struct program {
 
 static int usage_error(const char *text)
 {
-    fprintf(stderr, "directoryd: %s\n%s", text, USAGE);
+    fprintf(stderr, "directoryd: %s\n\n%s", text, USAGE);
     return EXIT_USAGE;
 }
 
@@ -66,6 +66,7 @@ static int read_options(int argc, char **argv, struct options *ret_options)
         { 0 },
     };
     struct options options = { .name = "zos-directory", .heartbeat_s = 60 };
+    struct reason reason;
     char *end;
 
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
@@ -99,6 +100,10 @@ static int read_options(int argc, char **argv, struct options *ret_options)
         return usage_error("takes options only") + 1;
     if (!options.store || !options.key || !options.listen)
         return usage_error("--store, --key and --listen are needed") + 1;
+    if (!store_is_address(options.store))
+        return usage_error("--store must be sqlite:PATH") + 1;
+    if (server_check_listen(options.listen, &reason))
+        return usage_error(reason.text) + 1;
     *ret_options = options;
     return 0;
 }

@@ -344,6 +344,18 @@ static int split_address(const char *listen, char *host, size_t host_size, const
     return 0;
 }
 
+int server_check_listen(const char *listen, struct reason *reason)
+{
+    char host[64];
+    const char *port = NULL;
+    int error = split_address(listen, host, sizeof host, &port, reason);
+    size_t length = error ? 0 : strlen(port);
+
+    if (!error && (length < 1 || length > 5 || strspn(port, "0123456789") != length || atoi(port) > 65535))
+        return reason_refuse(reason, "listen", "the port must be a number from 0 to 65535");
+    return error;
+}
+
 static void write_address(struct server *server, int fd)
 {
     struct sockaddr_storage bound;

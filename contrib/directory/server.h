@@ -58,6 +58,8 @@ struct server_options {
 
 struct server;
 
+/* 0; or REFUSED when the text isn't an address and a port. */
+int server_check_listen(const char *listen, struct reason *reason);
 /* Begins to listen; nothing is served before the loop runs. 0, REFUSED, or negative errno, logged. */
 int server_open(uv_loop_t *loop, const struct server_options *options, struct server **ret_server,
                 struct reason *reason);

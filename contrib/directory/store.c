@@ -7,14 +7,28 @@
 
 static const struct store_backend *const BACKENDS[] = { &STORE_SQLITE };
 
-int store_open(const char *url, enum store_access access, struct store **ret_store, struct reason *reason)
+static const struct store_backend *find_backend(const char *url)
 {
     for (size_t i = 0; i < sizeof BACKENDS / sizeof *BACKENDS; i++) {
         size_t length = strlen(BACKENDS[i]->scheme);
         if (strncmp(url, BACKENDS[i]->scheme, length) == 0 && url[length])
-            return BACKENDS[i]->open(url + length, access, ret_store, reason);
+            return BACKENDS[i];
     }
-    return reason_refuse(reason, "store", "must be sqlite:PATH");
+    return NULL;
+}
+
+bool store_is_address(const char *url)
+{
+    return find_backend(url) != NULL;
+}
+
+int store_open(const char *url, enum store_access access, struct store **ret_store, struct reason *reason)
+{
+    const struct store_backend *backend = find_backend(url);
+
+    if (!backend)
+        return reason_refuse(reason, "store", "must be sqlite:PATH");
+    return backend->open(url + strlen(backend->scheme), access, ret_store, reason);
 }
 
 void store_close(struct store *store)

@@ -59,6 +59,8 @@ struct store_backend {
 
 extern const struct store_backend STORE_SQLITE;
 
+/* true when the address is of a kind that there is: "sqlite:PATH". */
+bool store_is_address(const char *url);
 /* Opens "sqlite:PATH". 0 (store_close), REFUSED with what to do about it, or negative errno, logged. */
 int store_open(const char *url, enum store_access access, struct store **ret_store, struct reason *reason);
 void store_close(struct store *store);

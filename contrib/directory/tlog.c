@@ -155,36 +155,83 @@ void *tlog_tile(struct store *store, const struct tile *tile, size_t *ret_size)
 
 /* ---- At start */
 
-/* The root of all entries, hashed anew, by the stack of complete subtrees to the left. */
-static int recompute(struct store *store, uint64_t *ret_size, struct merkle_hash *ret_root)
+/* A replay of the log: the stack of complete subtrees to the left, and beside it, level by level, the stored hashes in
+ * the order in which they must come out again. */
+struct replay {
+    struct store *store;
+    struct merkle_hash stack[TREE_LEVELS];
+    struct store_rows stored[TREE_LEVELS];
+    unsigned levels; /* that were opened */
+    uint64_t count;
+    bool fits;
+};
+
+static void compare_stored(struct replay *replay, unsigned level, const struct merkle_hash *hash)
 {
+    size_t size;
+
+    if (level == replay->levels)
+        store_select(replay->store, &replay->stored[replay->levels++],
+                     "SELECT hash FROM hashes WHERE level = $1 ORDER BY idx", VALUE_INTEGER(level));
+    const void *stored = store_next(&replay->stored[level]) ? store_bytes(&replay->stored[level], 0, &size) : NULL;
+    if (!stored || size != MERKLE_HASH_BYTES || memcmp(stored, hash->bytes, size) != 0)
+        replay->fits = false;
+}
+
+static void replay_entry(struct replay *replay, const void *entry, size_t size)
+{
+    struct merkle_hash hash;
+    unsigned level = 0;
+
+    merkle_leaf(entry, size, &hash);
+    compare_stored(replay, level, &hash);
+    for (; (replay->count >> level) & 1; level++) {
+        merkle_node(&replay->stack[level], &hash, &hash);
+        compare_stored(replay, level + 1, &hash);
+    }
+    replay->stack[level] = hash;
+    replay->count++;
+}
+
+/* From the lowest complete subtree up: each is the left neighbour of what is there. */
+static struct merkle_hash replay_root(const struct replay *replay)
+{
+    struct merkle_hash hash;
+    bool first = true;
+
+    merkle_empty(&hash);
+    for (unsigned level = 0; level < TREE_LEVELS; level++) {
+        if (!((replay->count >> level) & 1))
+            continue;
+        if (first)
+            hash = replay->stack[level];
+        else
+            merkle_node(&replay->stack[level], &hash, &hash);
+        first = false;
+    }
+    return hash;
+}
+
+/* The size and root that the entries give, hashed anew; *ret_fits: whether the stored hashes are those of the entries.
+ * 0, or negative errno. */
+static int recompute(struct store *store, struct checkpoint *ret_checkpoint, bool *ret_fits)
+{
+    struct replay replay = { .store = store, .fits = true };
     cleanup_rows struct store_rows rows;
-    struct merkle_hash stack[TREE_LEVELS], hash;
-    uint64_t count = 0;
     size_t size;
 
     store_select(store, &rows, "SELECT idx, envelope FROM entries ORDER BY idx");
-    for (; store_next(&rows) && (uint64_t)store_integer(&rows, 0) == count; count++) {
+    while (store_next(&rows) && (uint64_t)store_integer(&rows, 0) == replay.count) {
         const void *entry = store_bytes(&rows, 1, &size);
-        merkle_leaf(entry, size, &hash);
-        unsigned level = 0;
-        for (; (count >> level) & 1; level++)
-            merkle_node(&stack[level], &hash, &hash);
-        stack[level] = hash;
+        replay_entry(&replay, entry, size);
     }
-    merkle_empty(&hash);
-    bool first = true;
-    for (unsigned level = 0; level < TREE_LEVELS; level++) {
-        if (!((count >> level) & 1))
-            continue;
-        if (first)
-            hash = stack[level];
-        else
-            merkle_node(&stack[level], &hash, &hash);
-        first = false;
+    for (unsigned level = 0; level < replay.levels; level++) {
+        replay.fits = replay.fits && !store_next(&replay.stored[level]);
+        store_done(&replay.stored[level]);
     }
-    *ret_size = count;
-    *ret_root = hash;
+    ret_checkpoint->size = replay.count;
+    ret_checkpoint->root = replay_root(&replay);
+    *ret_fits = replay.fits;
     return store->error;
 }
 
@@ -194,9 +241,9 @@ static int check_head(struct store *store, struct checkpoint *ret_checkpoint, st
 {
     char text[24 + HASH_TEXT_BYTES], root[HASH_TEXT_BYTES], expected[24 + HASH_TEXT_BYTES];
     struct checkpoint found;
-    struct merkle_hash stored;
+    bool fits;
 
-    if (recompute(store, &found.size, &found.root) < 0)
+    if (recompute(store, &found, &fits) < 0)
         return reason_refuse(reason, "store", "can't be read" RESTORE);
     if (!read_meta(store, "head", text, sizeof text))
         return reason_refuse(reason, "store", "doesn't say where the log ends" RESTORE);
@@ -205,7 +252,7 @@ static int check_head(struct store *store, struct checkpoint *ret_checkpoint, st
     if (strcmp(text, expected) != 0)
         return reason_refuse(reason, "store", "the log was signed as size and root %s, but the entries give %s" RESTORE,
                              text, expected);
-    if (merkle_root(read_hash, store, found.size, &stored) < 0 || memcmp(&stored, &found.root, sizeof stored) != 0)
+    if (!fits)
         return reason_refuse(reason, "store", "the stored tree hashes don't fit the entries" RESTORE);
     *ret_checkpoint = found;
     return 0;
