@@ -161,6 +161,13 @@ static cJSON *endpoint_json(const struct endpoint *endpoint, const struct prefix
     return result;
 }
 
+/* As a whole or not at all. */
+static int detach(struct netd *netd, const char *name)
+{
+    overlay_leave(&netd->overlays, name);
+    return endpoint_detach(netd->rtnl_fd, name);
+}
+
 static void call_attach(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *ret_error)
 {
     struct netd *netd = context;
@@ -170,10 +177,13 @@ static void call_attach(void *context, const cJSON *params, cJSON **ret_result, 
     const char *name = json_string(params, "name");
     const cJSON *networks = json_member(params, "networks");
     int result = netd_observe(netd);
+    bool was_there = result == 0 && endpoint_find(&netd->seen, name, &endpoint);
     if (result == 0)
         result = endpoint_attach(netd->rtnl_fd, &netd->seen, name, &endpoint, &nat, &reason);
     if (result == 0)
         result = join_networks(netd, name, networks, &reason);
+    if (result != 0 && !was_there)
+        detach(netd, name);
     if (!succeeded(result, &reason, "can't attach the endpoint", ret_error))
         return;
     netd_reconcile(netd);
@@ -184,8 +194,7 @@ static void call_detach(void *context, const cJSON *params, cJSON **ret_result, 
 {
     struct netd *netd = context;
     struct reason reason = { 0 };
-    overlay_leave(&netd->overlays, json_string(params, "name"));
-    int result = endpoint_detach(netd->rtnl_fd, json_string(params, "name"));
+    int result = detach(netd, json_string(params, "name"));
     if (!succeeded(result, &reason, "can't detach the endpoint", ret_error))
         return;
     log_info("endpoint %s: detached", json_string(params, "name"));

@@ -54,6 +54,8 @@ static void end_left_behind(void)
     struct pollfd ended = { .fd = fd, .events = POLLIN };
     if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0)
         poll(&ended, 1, END_WAIT_MS);
+    unlink(DHCP_LEASE_FOLDER "/sock"); /* which the next one would try to talk to */
+    unlink(DHCP_LEASE_FOLDER "/pid");
 }
 
 static void write_pid(int pid)

@@ -17,6 +17,7 @@
 
 #define SETTLE_MS 5
 #define RETRY_MS 5000
+#define PROBLEM_MS 4000
 #define SETTINGS_FOLDER "/run/zos"
 
 static void read_leases(struct netd *netd)
@@ -58,12 +59,24 @@ int netd_observe(struct netd *netd)
     return 0;
 }
 
+/* A problem is told when it lasts: on the way to a lease there is one at every step. */
+static void log_problem(struct netd *netd, const struct plan *before)
+{
+    uint64_t now_ms = uv_now(netd->daemon.loop);
+    if (strcmp(before->problem, netd->plan.problem) != 0) {
+        netd->problem_since_ms = now_ms;
+        netd->problem_told = false;
+    }
+    if (netd->plan.problem[0] && !netd->problem_told && now_ms - netd->problem_since_ms >= PROBLEM_MS) {
+        log_warning("%s", netd->plan.problem);
+        netd->problem_told = true;
+    }
+}
+
 /* Says what changed, once. */
 static void log_changes(const struct plan *before, const struct plan *now)
 {
     char address[PREFIX_TEXT_BYTES], gateway[PREFIX_TEXT_BYTES];
-    if (strcmp(before->problem, now->problem) != 0 && now->problem[0])
-        log_warning("%s", now->problem);
     if (!now->has_uplink) {
         if (before->has_uplink)
             log_info("no uplink");
@@ -96,6 +109,7 @@ void netd_reconcile(struct netd *netd)
         .dhcp = netd->dhcp.config[0] ? netd->dhcp.config : NULL,
     };
     plan_make(&input, &netd->plan);
+    log_problem(netd, &before);
     log_changes(&before, &netd->plan);
     for (size_t i = 0; i < netd->plan.actions_count; i++)
         if (apply_action(netd, &netd->plan.actions[i]) < 0 && netd->plan.actions[i].kind == PLAN_FIREWALL) {

@@ -32,6 +32,8 @@ struct netd {
     struct overlay_table overlays;
     /* what came of it last */
     struct plan plan;
+    uint64_t problem_since_ms;
+    bool problem_told;
 };
 
 /* Starts watching. 0, or negative errno, logged. `netd` is zeroed, with its daemon open. */
