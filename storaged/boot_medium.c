@@ -49,10 +49,12 @@ int boot_medium_copy(const char *root, const char *partition)
     r = file_make_folders(target, 0700);
     if (r < 0)
         return r;
-    if (mount(device, target, "vfat", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "") < 0)
-        return log_fail(-errno, "boot medium %s: mount it", partition);
-    r = copy(root, partition);
-    umount2(target, MNT_DETACH);
+    if (mount(device, target, "vfat", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "") < 0) {
+        r = log_fail(-errno, "boot medium %s: mount it", partition);
+    } else {
+        r = copy(root, partition);
+        umount2(target, MNT_DETACH);
+    }
     rmdir(target);
     return r;
 }

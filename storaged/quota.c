@@ -55,6 +55,18 @@ int quota_limit(int fd, uint64_t subvolume_id, int64_t limit_bytes)
     return 0;
 }
 
+int quota_lift(int fd, uint64_t subvolume_id)
+{
+    struct btrfs_ioctl_qgroup_limit_args limit = {
+        .qgroupid = group_of(subvolume_id),
+        .lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER, .max_rfer = UINT64_MAX }, /* CLEAR_VALUE of fs/btrfs/qgroup.c */
+    };
+
+    if (ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &limit) < 0 && errno != ENOENT)
+        return log_fail(-errno, "lift the limit of quota group 1/%llu", (unsigned long long)subvolume_id);
+    return 0;
+}
+
 /* Calls `each` for every item of a type in a range of groups, until it returns false. 0, or negative errno, logged. */
 static int search(int fd, uint32_t type, uint64_t first, uint64_t last,
                   bool (*each)(void *context, uint64_t group, const void *item, size_t size), void *context)

@@ -14,6 +14,10 @@ int quota_enable(int fd);
  * negative errno, logged. */
 int quota_limit(int fd, uint64_t subvolume_id, int64_t limit_bytes);
 
+/* Takes a subvolume's limit away: one that is full to the brim couldn't be deleted otherwise. 0, or negative errno,
+ * logged. */
+int quota_lift(int fd, uint64_t subvolume_id);
+
 /* A subvolume's limit (0: none) and what it uses, as of the last commit (at most 30 s old). 0, or negative errno,
  * logged. */
 int quota_read(int fd, uint64_t subvolume_id, int64_t *ret_limit_bytes, int64_t *ret_used_bytes);

@@ -48,7 +48,8 @@ static int open_subvolume(int parent_fd, const char *name, uint64_t *ret_id)
     return steal_fd(&fd);
 }
 
-int volume_remove(int parent_fd, const char *name)
+/* Removes a subvolume that is nobody's any more. */
+static int destroy(int parent_fd, const char *name)
 {
     enum btrfs_util_error error;
     uint64_t id, transaction;
@@ -58,6 +59,7 @@ int volume_remove(int parent_fd, const char *name)
         return 0;
     if (fd < 0)
         return log_fail(fd, "volume %s: open it to remove it", name);
+    quota_lift(fd, id);
     close(fd);
     error = btrfs_util_delete_subvolume_fd(parent_fd, name, BTRFS_UTIL_DELETE_SUBVOLUME_RECURSIVE);
     if (error != BTRFS_UTIL_OK)
@@ -65,6 +67,20 @@ int volume_remove(int parent_fd, const char *name)
     /* Starts the commit that makes it durable, and doesn't wait for it. */
     btrfs_util_start_sync_fd(parent_fd, &transaction);
     return 0;
+}
+
+int volume_remove(int parent_fd, const char *name)
+{
+    char old[VOLUME_NAME_BYTES + sizeof VOLUME_OLD_PREFIX];
+    int r;
+
+    snprintf(old, sizeof old, VOLUME_OLD_PREFIX "%s", name);
+    r = destroy(parent_fd, old);
+    if (r < 0)
+        return r;
+    if (renameat2(parent_fd, name, parent_fd, old, RENAME_NOREPLACE) < 0)
+        return errno == ENOENT ? 0 : log_fail(-errno, "volume %s: rename it", name);
+    return destroy(parent_fd, old);
 }
 
 int volume_make(int parent_fd, const char *name, int64_t size_bytes, uint64_t *ret_subvolume_id)
@@ -75,7 +91,7 @@ int volume_make(int parent_fd, const char *name, int64_t size_bytes, uint64_t *r
     int fd, r;
 
     snprintf(temporary, sizeof temporary, VOLUME_NEW_PREFIX "%s", name);
-    r = volume_remove(parent_fd, temporary);
+    r = destroy(parent_fd, temporary);
     if (r < 0)
         return r;
     error = btrfs_util_create_subvolume_fd(parent_fd, temporary, 0, NULL, NULL);
@@ -89,7 +105,7 @@ int volume_make(int parent_fd, const char *name, int64_t size_bytes, uint64_t *r
     if (r == 0 && renameat2(parent_fd, temporary, parent_fd, name, RENAME_NOREPLACE) < 0)
         r = log_fail(-errno, "volume %s: rename it", name);
     if (r < 0) {
-        volume_remove(parent_fd, temporary);
+        destroy(parent_fd, temporary);
         return r;
     }
     btrfs_util_start_sync_fd(parent_fd, &transaction);
@@ -97,16 +113,17 @@ int volume_make(int parent_fd, const char *name, int64_t size_bytes, uint64_t *r
     return 0;
 }
 
-/* Reads one entry. 0, REFUSED-like 1 when it is no volume, or negative errno. */
+/* Reads one entry. 0, 1 when it is no volume, or negative errno. */
 static int read_entry(int parent_fd, const char *name, struct volume *ret_volume)
 {
     struct volume volume = { 0 };
     int64_t used;
     int fd, r;
 
-    if (!strncmp(name, VOLUME_NEW_PREFIX, strlen(VOLUME_NEW_PREFIX))) {
-        log_info("volume %s: removed, it was never finished", name);
-        volume_remove(parent_fd, name);
+    if (!strncmp(name, VOLUME_NEW_PREFIX, strlen(VOLUME_NEW_PREFIX)) ||
+        !strncmp(name, VOLUME_OLD_PREFIX, strlen(VOLUME_OLD_PREFIX))) {
+        if (destroy(parent_fd, name) == 0)
+            log_info("volume %s: removed, an earlier run was interrupted", name);
         return 1;
     }
     fd = volume_name_is_valid(name) ? open_subvolume(parent_fd, name, &volume.subvolume_id) : -EINVAL;

@@ -9,7 +9,8 @@
 
 #define VOLUME_NAME_BYTES 129              /* 128 and the NUL */
 #define VOLUME_SIZE_MIN (INT64_C(1) << 20) /* an empty subvolume takes 16 KiB, a file's tail a block */
-#define VOLUME_NEW_PREFIX ".new-"
+#define VOLUME_NEW_PREFIX ".new-"          /* being made */
+#define VOLUME_OLD_PREFIX ".old-"          /* being removed */
 
 struct volume {
     char name[VOLUME_NAME_BYTES];
@@ -25,9 +26,11 @@ bool volume_name_is_valid(const char *name);
  * first. 0, -EEXIST, or another negative errno; logged. */
 int volume_make(int parent_fd, const char *name, int64_t size_bytes, uint64_t *ret_subvolume_id);
 
-/* Removes a subvolume and those inside it. Absence is fine. 0, or negative errno, logged. */
+/* Removes a subvolume and those inside it. It is renamed first, so that what is half removed is never taken for a
+ * volume; the next try, or the next scan, goes on with it. Absence is fine. 0, or negative errno, logged. */
 int volume_remove(int parent_fd, const char *name);
 
-/* Reads all volumes of a folder and removes what interrupted runs left (`.new-…`). Whatever else lies there is passed
+/* Reads all volumes of a folder and removes what interrupted runs left (`.new-…`,
+ * `.old-…`). Whatever else lies there is passed
  * over with a warning. The array is the caller's, free(). 0, or negative errno, logged. */
 int volume_scan(int parent_fd, struct volume **ret_volumes, size_t *ret_count);
