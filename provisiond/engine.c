@@ -1,0 +1,243 @@
+/* States and times. A contract is `running` once all its containers have kept the same processes for STABLE_MS; it has
+ * failed when an action fails, or when a container hasn't settled for UNSETTLED_MS; both are told once, and the
+ * next change again. */
+
+#include "provisiond/engine.h"
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "provisiond/clock.h"
+#include "provisiond/deploy.h"
+#include "provisiond/result.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define JOBS_MAX 4
+#define STABLE_MS 1000
+#define UNSETTLED_MS 15000
+#define LOOK_SOON_MS 250
+#define LOOK_MS 5000 /* at what runs */
+#define RETRY_MS 2000
+#define RETRY_CAP_MS 60000
+#define TICK_MS 1000 /* expiries */
+
+struct engine_job {
+    struct node *node; /* for `done` only */
+    struct deploy deploy;
+};
+
+static struct wanted *find(struct node *node, const char *id)
+{
+    struct wanted *wanted = node->wanted;
+
+    while (wanted && strcmp(wanted->id, id) != 0)
+        wanted = wanted->next;
+    return wanted;
+}
+
+static void on_work(void *context)
+{
+    deploy_run(&((struct engine_job *)context)->deploy);
+}
+
+/* State and result in one transaction. */
+static void set_state(struct node *node, struct wanted *wanted, enum wanted_state state, const cJSON *reports,
+                      const char *message, bool over)
+{
+    int r = journal_begin(node->journal);
+
+    if (r == 0)
+        r = journal_set_state(node->journal, wanted->id, wanted_state_name(state), message);
+    if (r == 0 && over)
+        r = journal_set_over(node->journal, wanted->id);
+    if (r == 0)
+        r = result_add(node, wanted, state, reports, message);
+    if (r == 0)
+        r = journal_commit(node->journal);
+    else
+        journal_rollback(node->journal);
+    if (r < 0) {
+        log_error("contract %s: its state can't be kept: starting over", wanted->id);
+        daemon_stop(&node->daemon);
+        return;
+    }
+    wanted->state = state;
+    if (message[0])
+        log_warning("contract %s: %s: %s", wanted->id, wanted_state_name(state), message);
+    else
+        log_info("contract %s: %s", wanted->id, wanted_state_name(state));
+    outbox_kick(node);
+}
+
+static void remove_wanted(struct node *node, struct wanted *wanted)
+{
+    struct wanted **link = &node->wanted;
+
+    while (*link != wanted)
+        link = &(*link)->next;
+    *link = wanted->next;
+    wanted_free(wanted);
+}
+
+static uint64_t backoff(unsigned failures)
+{
+    uint64_t pause = RETRY_MS << (failures < 6 ? failures : 6);
+
+    return pause < RETRY_CAP_MS ? pause : RETRY_CAP_MS;
+}
+
+static void failed(struct node *node, struct wanted *wanted, const struct deploy *deploy)
+{
+    if (wanted->state != WANTED_FAILED && !wanted->ending)
+        set_state(node, wanted, WANTED_FAILED, deploy->reports, deploy->reason.text, false);
+    else if (strcmp(wanted->message.text, deploy->reason.text) != 0)
+        log_warning("contract %s: %s", wanted->id, deploy->reason.text);
+    wanted->message = deploy->reason;
+}
+
+/* All is there: has it been so, with the same processes, for a while? */
+static void settle(struct node *node, struct wanted *wanted, const struct deploy *deploy)
+{
+    uint64_t now = uv_now(node->daemon.loop);
+    bool same = wanted->stamp_ms && !strcmp(wanted->stamp, deploy->stamp);
+
+    if (!same || deploy->outcome != DEPLOY_UP) {
+        memcpy(wanted->stamp, deploy->stamp, sizeof wanted->stamp);
+        wanted->stamp_ms = deploy->outcome == DEPLOY_UP ? now : 0;
+        if (!wanted->unsettled_ms)
+            wanted->unsettled_ms = now;
+        wanted->due_ms = now + LOOK_SOON_MS;
+        if (deploy->outcome != DEPLOY_UP && now - wanted->unsettled_ms > UNSETTLED_MS) {
+            failed(node, wanted, deploy);
+            wanted->due_ms = now + LOOK_MS;
+        }
+    } else if (wanted->state != WANTED_RUNNING && now - wanted->stamp_ms < STABLE_MS) {
+        wanted->due_ms = now + LOOK_SOON_MS;
+    } else {
+        if (wanted->state != WANTED_RUNNING)
+            set_state(node, wanted, WANTED_RUNNING, deploy->reports, "", false);
+        wanted->message = (struct reason){ 0 };
+        wanted->failures = 0;
+        wanted->unsettled_ms = 0;
+        wanted->due_ms = now + LOOK_MS;
+    }
+}
+
+static void on_done(void *context)
+{
+    struct engine_job *job = context;
+    struct node *node = job->node;
+    struct wanted *wanted = find(node, job->deploy.id);
+    uint64_t now = uv_now(node->daemon.loop);
+
+    node->jobs--;
+    wanted->busy = false;
+    wanted->cancelled = NULL;
+    if (wanted->ending && !job->deploy.ending) {
+        wanted->due_ms = now; /* it was cancelled meanwhile */
+    } else if (job->deploy.outcome == DEPLOY_GONE) {
+        set_state(node, wanted, WANTED_STOPPED, NULL, "", true);
+        remove_wanted(node, wanted);
+    } else if (job->deploy.outcome == DEPLOY_FAILED) {
+        failed(node, wanted, &job->deploy);
+        wanted->due_ms = now + backoff(wanted->failures++);
+    } else if (job->deploy.outcome == DEPLOY_BROKEN) {
+        failed(node, wanted, &job->deploy);
+        wanted->stamp_ms = 0;
+        wanted->due_ms = now + LOOK_MS / 2;
+    } else {
+        settle(node, wanted, &job->deploy);
+    }
+    deploy_close(&job->deploy);
+    free(job);
+    engine_kick(node);
+}
+
+static void start(struct node *node, struct wanted *wanted)
+{
+    struct engine_job *job = calloc(1, sizeof *job);
+
+    if (!job)
+        return;
+    job->node = node;
+    job->deploy = (struct deploy){ .workloads = wanted->ending ? NULL : cJSON_Duplicate(wanted->workloads, true),
+                                   .ending = wanted->ending,
+                                   .paths = node->paths,
+                                   .key = node->key,
+                                   .sealing_public = node->sealing->public,
+                                   .sealing_secret = node->sealing->secret };
+    memcpy(job->deploy.id, wanted->id, sizeof job->deploy.id);
+    if (daemon_work(&node->daemon, on_work, on_done, job) < 0) {
+        deploy_close(&job->deploy);
+        free(job);
+        return;
+    }
+    wanted->busy = true;
+    wanted->cancelled = &job->deploy.cancelled;
+    node->jobs++;
+}
+
+static void end(struct wanted *wanted)
+{
+    wanted->ending = true;
+    wanted->failures = 0;
+    wanted->due_ms = 0;
+    if (wanted->cancelled)
+        __atomic_store_n(wanted->cancelled, true, __ATOMIC_RELAXED);
+}
+
+/* A clock that nobody has vouched for ends no contract. */
+static void expire(struct node *node)
+{
+    if (!clock_is_set(node->paths.root))
+        return;
+    for (struct wanted *wanted = node->wanted; wanted; wanted = wanted->next)
+        if (!wanted->ending && wanted->expires <= node_now(node) &&
+            journal_set_ending(node->journal, wanted->id) == 0) {
+            log_info("contract %s: expired", wanted->id);
+            end(wanted);
+        }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    engine_kick(timer->data);
+}
+
+void engine_kick(struct node *node)
+{
+    uint64_t now, next = TICK_MS;
+
+    if (!node->engine_timer.data)
+        return;
+    uv_update_time(node->daemon.loop);
+    now = uv_now(node->daemon.loop);
+    expire(node);
+    for (struct wanted *wanted = node->wanted; wanted; wanted = wanted->next) {
+        if (wanted->busy)
+            continue;
+        if (wanted->due_ms > now)
+            next = wanted->due_ms - now < next ? wanted->due_ms - now : next;
+        else if (node->jobs < JOBS_MAX)
+            start(node, wanted);
+    }
+    uv_timer_start(&node->engine_timer, on_timer, next, 0);
+}
+
+int engine_start(struct node *node)
+{
+    uv_timer_init(node->daemon.loop, &node->engine_timer);
+    node->engine_timer.data = node;
+    uv_timer_start(&node->engine_timer, on_timer, 0, 0);
+    return 0;
+}
+
+void engine_end(struct node *node, const char *id)
+{
+    struct wanted *wanted = find(node, id);
+
+    if (wanted)
+        end(wanted);
+}

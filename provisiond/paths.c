@@ -1,0 +1,14 @@
+/* Joins the fixed places to the root. */
+
+#include "provisiond/paths.h"
+
+#include <stdio.h>
+
+void paths_set(struct paths *paths, const char *root, bool on_disk)
+{
+    *paths = (struct paths){ .on_disk = on_disk };
+    snprintf(paths->root, sizeof paths->root, "%s", root);
+    snprintf(paths->state, sizeof paths->state, "%s%s", paths->root, on_disk ? PATHS_DISK : PATHS_MEMORY);
+    snprintf(paths->images, sizeof paths->images, "%.230s/images", paths->state);
+    snprintf(paths->containers, sizeof paths->containers, "%s%s", paths->root, PATHS_CONTAINERS);
+}
