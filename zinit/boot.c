@@ -6,6 +6,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "zinit/loop.h"
 #include "zinit/root.h"
 
 #include <errno.h>
@@ -13,13 +14,15 @@
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define MOVED_VARIABLE "ZINIT_MOVED"
+#define MOVED_VARIABLE "ZINIT_MOVED" /* set once on the tmpfs root: when the first half began, in ms */
 #define HOSTNAME_KEY "zos.hostname="
 #define HOSTNAME_BYTES_MAX 64 /* Linux's */
 
@@ -107,22 +110,29 @@ static bool is_initramfs(void)
     return statfs("/", &fs) == 0 && (fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC);
 }
 
-static void leave_initramfs(char **argv)
+static void leave_initramfs(char **argv, uint64_t began_ms)
 {
+    char value[24];
+
     if (!is_initramfs() || root_move() < 0)
         return;
-    setenv(MOVED_VARIABLE, "1", 1);
+    snprintf(value, sizeof value, "%llu", (unsigned long long)began_ms);
+    setenv(MOVED_VARIABLE, value, 1);
     execv("/init", argv);
     execv("/bin/zinit", argv);
     unsetenv(MOVED_VARIABLE); /* nothing is lost but the memory of one copy */
 }
 
-void boot_machine(char **argv)
+uint64_t boot_machine(char **argv)
 {
+    const char *moved = getenv(MOVED_VARIABLE);
+    uint64_t began_ms = moved ? strtoull(moved, NULL, 10) : loop_now_ms();
+
     umask(022);
-    if (!getenv(MOVED_VARIABLE))
-        leave_initramfs(argv);
+    if (!moved)
+        leave_initramfs(argv, began_ms);
     unsetenv(MOVED_VARIABLE);
+    prctl(PR_SET_NAME, "zinit"); /* the kernel called it by the link's name, init */
     mount_all();
     open_console();
     link_devices();
@@ -130,4 +140,5 @@ void boot_machine(char **argv)
     setsid();
     if (reboot(RB_DISABLE_CAD) < 0) /* Ctrl-Alt-Del becomes SIGINT: an orderly reboot */
         log_fail(-errno, "take over Ctrl-Alt-Del");
+    return began_ms;
 }

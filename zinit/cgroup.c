@@ -6,6 +6,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include <sys/vfs.h>
 
 #define CPU_PERIOD_US 100000 /* the kernel's default */
+#define DEPTH_MAX 8          /* of groups within a service's that are cleared away */
 
 static bool cgroup_used;
 
@@ -131,6 +133,23 @@ bool cgroup_kill(const char *name)
     return write_text(path, "1") == 0;
 }
 
+/* Removes the group of that name in `dir_fd` with those that a container made below it. */
+static int remove_below(int dir_fd, const char *name, int depth)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *group = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    if (!group && fd >= 0)
+        close(fd);
+    while (group && depth > 0 && (entry = readdir(group)))
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            remove_below(dirfd(group), entry->d_name, depth - 1);
+    if (group)
+        closedir(group);
+    return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int cgroup_remove(const char *name)
 {
     char path[256];
@@ -138,9 +157,9 @@ int cgroup_remove(const char *name)
     if (!cgroup_used)
         return 0;
     make_path(path, name, "");
-    if (rmdir(path) < 0 && errno != ENOENT)
-        return -errno;
-    return 0;
+    if (rmdir(path) == 0 || errno == ENOENT)
+        return 0;
+    return remove_below(AT_FDCWD, path, DEPTH_MAX);
 }
 
 int64_t cgroup_oom_kills(const char *name)

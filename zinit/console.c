@@ -50,8 +50,9 @@ static void print_page(const char *page, const int *fds, size_t count)
     int size;
 
     uname(&kernel);
-    size = asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s; resident: %s\n%s\n", kernel.nodename,
-                    kernel.release, (unsigned)(loop_now_ms() / 1000), memory ? memory : "?", resident ? resident : "?", page);
+    size = asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s; resident: %s\n%s\n",
+                    kernel.nodename, kernel.release, (unsigned)(loop_now_ms() / 1000), memory ? memory : "?",
+                    resident ? resident : "?", page);
     if (size < 0) {
         whole = NULL;
         return;

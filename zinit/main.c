@@ -24,7 +24,7 @@ struct options {
     bool container, help;
 };
 
-static int supervise(const struct options *options)
+static int supervise(const struct options *options, uint64_t began_ms)
 {
     static struct supervisor supervisor;
     static struct server server;
@@ -37,8 +37,8 @@ static int supervise(const struct options *options)
     server_open(&server, options->socket_path, API_METHODS, &supervisor);
     count = supervisor_load(&supervisor);
     now_ms = loop_now_ms();
-    log_info("up, %zu units, %u.%03u s after the kernel's start", count, (unsigned)(now_ms / 1000),
-             (unsigned)(now_ms % 1000));
+    log_info("up, %zu units, %u.%03u s after the kernel's start, %u ms after its own", count, (unsigned)(now_ms / 1000),
+             (unsigned)(now_ms % 1000), (unsigned)(now_ms - began_ms));
     if (!options->container)
         power_watch(&supervisor);
     loop_run(&supervisor.loop);
@@ -82,8 +82,9 @@ static int be_machine(char **argv)
 {
     const struct options options = { .dir = UNITS_DIR, .socket_path = SOCKET_PATH };
 
-    boot_machine(argv);
-    return supervise(&options);
+    uint64_t began_ms = boot_machine(argv);
+
+    return supervise(&options, began_ms);
 }
 
 int main(int argc, char **argv)
@@ -101,7 +102,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[optind], "init") == 0) {
         options.container |= getpid() != 1;
-        return supervise(&options);
+        return supervise(&options, loop_now_ms());
     }
     if (strcmp(argv[optind], "console") == 0)
         return console_run();

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -175,7 +176,7 @@ static void add_client(struct server *server, int fd)
 {
     struct server_client *client = NULL;
 
-    if (is_ours(fd) && server->clients_count < SERVER_CLIENTS_MAX)
+    if (is_ours(fd) && server->clients_count < server->clients_max)
         client = calloc(1, sizeof *client);
     if (!client) {
         close(fd);
@@ -247,6 +248,16 @@ static int listen_at(const char *path)
     return steal_fd(&fd);
 }
 
+/* At most half of the descriptors: services need the others. */
+static size_t count_clients_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 > SERVER_CLIENTS_MAX)
+        return SERVER_CLIENTS_MAX;
+    return (size_t)limit.rlim_cur / 2;
+}
+
 int server_open(struct server *server, const char *path, const struct rpc_method *methods,
                 struct supervisor *supervisor)
 {
@@ -255,6 +266,7 @@ int server_open(struct server *server, const char *path, const struct rpc_method
     if (fd < 0)
         return log_fail(fd, "listen at %s", path);
     *server = (struct server){ .supervisor = supervisor, .methods = methods, .path = path };
+    server->clients_max = count_clients_max();
     server->listener = (struct loop_source){ .fd = fd, .on_event = on_listener, .context = server };
     server->again = (struct loop_timer){ .on_fire = on_again, .context = server };
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -8,7 +8,7 @@
 
 #include "lib/rpc.h"
 
-#define SERVER_CLIENTS_MAX 1024
+#define SERVER_CLIENTS_MAX 2048
 
 struct server {
     struct supervisor *supervisor;
@@ -17,7 +17,7 @@ struct server {
     struct loop_source listener;
     struct loop_timer again; /* when descriptors are out */
     struct server_client *clients;
-    size_t clients_count;
+    size_t clients_count, clients_max;
     int spare_fd; /* given up to turn a client away when descriptors are out */
 };
 

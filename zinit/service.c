@@ -18,6 +18,8 @@
 #include <string.h>
 
 #define SWEEP_MS 100
+#define SWEEP_SLOW_MS 5000
+#define SWEEPS_FAST 50
 #define NO_EVENT MACHINE_EVENTS
 
 const char *service_state_name(const struct service *service)
@@ -189,6 +191,7 @@ static void tidy(struct service *service)
     test_end(service);
     cgroup_kill(service->unit.name);
     logs_detach(&service->log);
+    service->sweeps = 0;
     if (cgroup_remove(service->unit.name) < 0)
         loop_arm(&service->supervisor->loop, &service->sweep, SWEEP_MS);
 }
@@ -199,7 +202,9 @@ static void on_sweep(struct loop_timer *timer)
 
     if (service->pid == 0 && cgroup_remove(service->unit.name) < 0) {
         cgroup_kill(service->unit.name);
-        loop_arm(&service->supervisor->loop, timer, SWEEP_MS);
+        if (++service->sweeps == SWEEPS_FAST)
+            log_warning("%s: some of its processes can't be killed", service->unit.name);
+        loop_arm(&service->supervisor->loop, timer, service->sweeps < SWEEPS_FAST ? SWEEP_MS : SWEEP_SLOW_MS);
     }
 }
 

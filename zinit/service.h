@@ -30,6 +30,7 @@ struct service {
     struct loop_source ready; /* reading end of the readiness pipe */
     struct loop_timer timer;  /* of the state: stop time-out, or delay */
     struct loop_timer sweep;  /* removes the control group once it is empty */
+    unsigned sweeps;          /* how often that was tried */
     /* test.c's */
     pid_t test_pid;
     struct loop_timer test_timer;

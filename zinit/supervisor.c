@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 
 #define ENVIRONMENT_FILE "/etc/environment"
+#define NOFILE_WANTED 524288 /* what others hand their services as a hard limit (systemd 240) */
 #define DEFAULT_PATH "/bin:/sbin:/usr/bin:/usr/sbin"
 
 struct service *supervisor_find(struct supervisor *supervisor, const char *name)
@@ -117,14 +118,15 @@ static void redirect_log(struct supervisor *supervisor)
     dup3(writer, STDERR_FILENO, O_CLOEXEC);
 }
 
+/* As many descriptors as we may have: more than the kernel's default when we are root. */
 static void raise_limits(void)
 {
-    struct rlimit limit;
+    struct rlimit limit = { NOFILE_WANTED, NOFILE_WANTED };
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* What every service's environment begins with: PATH, and the lines of /etc/environment. */
@@ -164,7 +166,7 @@ int supervisor_open(struct supervisor *supervisor, const char *dir, bool contain
     if (error)
         return error;
     redirect_log(supervisor);
-    raise_limits();
+    raise_limits(); /* before the server counts on it */
     read_environment(supervisor);
     if (container)
         prctl(PR_SET_CHILD_SUBREAPER, 1);

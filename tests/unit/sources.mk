@@ -8,3 +8,17 @@ test_zinit_census_SOURCES = zinit/census.c
 test_storaged_plan_SOURCES = storaged/plan.c
 test_storaged_disk_SOURCES = $(addprefix storaged/, path.c disk.c probe.c measure.c)
 test_storaged_disk_LIBS = -lblkid -luring
+test_zinit_service_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
+
+test_netd_prefix_SOURCES = netd/prefix.c
+test_netd_lease_SOURCES = netd/lease.c netd/prefix.c
+test_netd_plan_SOURCES = $(addprefix netd/, plan.c uplink.c config.c link.c netlink.c prefix.c firewall.c nft.c)
+test_netd_plan_LIBS = -lnl-3
+test_netd_firewall_SOURCES = $(addprefix netd/, firewall.c nft.c netlink.c prefix.c)
+test_netd_firewall_LIBS = -lnl-3
+test_netd_config_SOURCES = $(addprefix netd/, config.c prefix.c)
+test_netd_endpoint_SOURCES = $(addprefix netd/, endpoint.c plan.c uplink.c config.c link.c netlink.c prefix.c firewall.c nft.c \
+    netns.c rtnl.c sysctl.c)
+test_netd_endpoint_LIBS = -lnl-3
+test_netd_overlay_SOURCES = $(test_netd_endpoint_SOURCES) netd/overlay.c netd/overlay_rules.c netd/wireguard.c
+test_netd_overlay_LIBS = -lnl-3
