@@ -78,8 +78,7 @@ static const char *check_cidrs(const cJSON *value)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, value)
-    {
+    cJSON_ArrayForEach(item, value) {
         const char *problem = check_cidr(item);
         if (problem)
             return "must hold IPv4 networks as 10.20.2.0/24, host bits zero";
@@ -108,8 +107,7 @@ static const char *check_names_of_environment(const cJSON *value)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, value)
-    {
+    cJSON_ArrayForEach(item, value) {
         if (!contract_is_environment_name(item->string))
             return "must have names of 1 to 128 of letters, digits, '_', '.' and '-', not beginning with a digit, '.' "
                    "or '-'";
@@ -121,8 +119,7 @@ static const char *check_secrets(const cJSON *value)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, value)
-    {
+    cJSON_ArrayForEach(item, value) {
         if (strlen(item->valuestring) < 64) /* crypto_box_SEALBYTES is 48 */
             return "must hold sealed boxes, which have at least 48 bytes";
     }
@@ -220,12 +217,10 @@ static int check_peers(const cJSON *data, struct contract_cidr range, struct con
     const cJSON *peer, *other, *allowed;
     size_t i = 0;
 
-    cJSON_ArrayForEach(peer, json_member(data, "peers"))
-    {
+    cJSON_ArrayForEach(peer, json_member(data, "peers")) {
         char inner[PLACE_BYTES];
         snprintf(inner, sizeof inner, "%.32s.peers[%zu]", place, i++);
-        cJSON_ArrayForEach(allowed, json_member(peer, "allowed"))
-        {
+        cJSON_ArrayForEach(allowed, json_member(peer, "allowed")) {
             struct contract_cidr cidr = { 0 };
             contract_parse_cidr(allowed->valuestring, &cidr);
             if (!contract_cidr_contains(range, cidr))
@@ -263,8 +258,7 @@ static const cJSON *find_workload(const cJSON *workloads, const char *name, cons
 {
     const cJSON *workload;
 
-    cJSON_ArrayForEach(workload, workloads)
-    {
+    cJSON_ArrayForEach(workload, workloads) {
         if (strcmp(json_string(workload, "name"), name) == 0)
             return strcmp(json_string(workload, "type"), type) == 0 ? json_member(workload, "data") : NULL;
     }
@@ -276,8 +270,7 @@ static int check_mounts(const cJSON *workloads, const cJSON *data, const char *p
     const cJSON *mounts = json_member(data, "mounts"), *mount, *other;
     size_t i = 0;
 
-    cJSON_ArrayForEach(mount, mounts)
-    {
+    cJSON_ArrayForEach(mount, mounts) {
         char inner[PLACE_BYTES];
         snprintf(inner, sizeof inner, "%.32s.mounts[%zu].%s", place, i, "volume");
         if (!find_workload(workloads, json_string(mount, "volume"), "volume"))
@@ -314,10 +307,8 @@ static bool is_taken(const cJSON *workloads, const cJSON *wanted)
 {
     const cJSON *workload, *attachment;
 
-    cJSON_ArrayForEach(workload, workloads)
-    {
-        cJSON_ArrayForEach(attachment, json_member(json_member(workload, "data"), "networks"))
-        {
+    cJSON_ArrayForEach(workload, workloads) {
+        cJSON_ArrayForEach(attachment, json_member(json_member(workload, "data"), "networks")) {
             if (attachment == wanted)
                 return false;
             if (strcmp(json_string(attachment, "network"), json_string(wanted, "network")) == 0 &&
@@ -334,8 +325,7 @@ static int check_networks(const cJSON *workloads, const cJSON *data, const char 
     size_t i = 0;
     int r;
 
-    cJSON_ArrayForEach(attachment, networks)
-    {
+    cJSON_ArrayForEach(attachment, networks) {
         const char *name = json_string(attachment, "network");
         const cJSON *network = find_workload(workloads, name, "network");
         char inner[PLACE_BYTES];
@@ -361,8 +351,7 @@ static int check_container(const cJSON *workloads, const cJSON *data, const char
     const cJSON *secret;
     int r;
 
-    cJSON_ArrayForEach(secret, json_member(data, "secret_env"))
-    {
+    cJSON_ArrayForEach(secret, json_member(data, "secret_env")) {
         if (json_member(json_member(data, "env"), secret->string))
             return reason_refuse(reason, place, "secret_env and env both have %.64s", secret->string);
     }
@@ -413,14 +402,12 @@ int contract_check_workloads(const cJSON *workloads, struct reason *reason)
         return reason_refuse(reason, "workloads", "must be an array");
     if (cJSON_GetArraySize(workloads) < 1 || cJSON_GetArraySize(workloads) > CONTRACT_WORKLOADS_MAX)
         return reason_refuse(reason, "workloads", "must have 1 to %d items", CONTRACT_WORKLOADS_MAX);
-    cJSON_ArrayForEach(workload, workloads)
-    {
+    cJSON_ArrayForEach(workload, workloads) {
         if (!r)
             r = check_workload(workload, i++, reason);
     }
     i = 0;
-    cJSON_ArrayForEach(workload, workloads)
-    {
+    cJSON_ArrayForEach(workload, workloads) {
         if (!r)
             r = check_references(workloads, workload, i++, reason);
     }
@@ -432,8 +419,7 @@ struct resources contract_needs(const cJSON *workloads)
     struct resources sum = { 0 };
     const cJSON *workload;
 
-    cJSON_ArrayForEach(workload, workloads)
-    {
+    cJSON_ArrayForEach(workload, workloads) {
         const cJSON *data = json_member(workload, "data");
         const char *type = json_string(workload, "type");
         struct resources needs = { 0 };

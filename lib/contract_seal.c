@@ -19,8 +19,7 @@ static const char *check_keys(const cJSON *value)
     const cJSON *item;
     uint8_t id[ID_BYTES];
 
-    cJSON_ArrayForEach(item, value)
-    {
+    cJSON_ArrayForEach(item, value) {
         if (!decode_id(item->string, id))
             return "must have ids as names";
         if (strlen(item->valuestring) != sodium_base64_ENCODED_LEN(BOX_BYTES, sodium_base64_VARIANT_ORIGINAL) - 1)

@@ -90,8 +90,7 @@ static int check_array(const cJSON *value, const struct json_rule *rule, const c
     if (!cJSON_IsArray(value))
         return reason_refuse(reason, place, "must be an array");
     r = check_count((size_t)cJSON_GetArraySize(value), "items", rule, place, reason);
-    cJSON_ArrayForEach(child, value)
-    {
+    cJSON_ArrayForEach(child, value) {
         char inner[PLACE_BYTES];
         if (r)
             break;
@@ -110,8 +109,7 @@ static int check_map(const cJSON *value, const struct json_rule *rule, const cha
     if (!cJSON_IsObject(value))
         return reason_refuse(reason, place, "must be an object");
     r = check_count((size_t)cJSON_GetArraySize(value), "keys", rule, place, reason);
-    cJSON_ArrayForEach(child, value)
-    {
+    cJSON_ArrayForEach(child, value) {
         char inner[PLACE_BYTES];
         if (r)
             break;
@@ -180,8 +178,7 @@ int json_check(const cJSON *object, const struct json_rule *rules, const char *p
 
     if (!cJSON_IsObject(object))
         return reason_refuse(reason, place, "must be an object");
-    cJSON_ArrayForEach(child, object)
-    {
+    cJSON_ArrayForEach(child, object) {
         place_of_key(place, child->string, inner);
         for (rule = rules; rule->name && strcmp(rule->name, child->string) != 0; rule++)
             ;

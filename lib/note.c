@@ -310,8 +310,7 @@ int merkle_proof_from_json(const cJSON *array, const char *place, struct merkle_
 
     if (!cJSON_IsArray(array))
         return reason_refuse(reason, place, "must be an array");
-    cJSON_ArrayForEach(item, array)
-    {
+    cJSON_ArrayForEach(item, array) {
         size_t size = 0;
         cleanup_free uint8_t *bytes = cJSON_IsString(item) ? decode_base64(item->valuestring, &size) : NULL;
         if (proof.count == MERKLE_PROOF_MAX)

@@ -82,8 +82,7 @@ static bool strings_fit(const cJSON *array, size_t max)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, array)
-    {
+    cJSON_ArrayForEach(item, array) {
         size_t size = strlen(item->valuestring);
         if (size < 1 || size > max)
             return false;
