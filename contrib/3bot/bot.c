@@ -87,8 +87,7 @@ static int register_bot(struct session *session, const char *name, const char *d
         return out_fail(OUT_FAILED, "the name \"%s\" can't be had (%s): choose another with `3bot init --name NAME`",
                         name, reason.text);
     if (result)
-        return out_fail(OUT_FAILED, "the key is there, but the bot isn't registered: %s; run `3bot init` again then",
-                        reason.text);
+        return out_fail(OUT_FAILED, "the key is there, but the bot isn't registered: %s", reason.text);
     return 0;
 }
 
@@ -103,16 +102,38 @@ static void tell(const struct session *session)
     out_json(value);
 }
 
+/* That this is the directory whose key was given; only then is it kept. One that can't be reached now may be: it is
+ * kept for the next try. 0 or an exit code, said. */
+static int check_directory(struct session *session)
+{
+    struct reason reason = { 0 }, written = { 0 };
+    int result = client_check_log(&session->client, &reason);
+
+    if (result == CLIENT_REWRITTEN)
+        return session_fail(result, &reason);
+    if (result && result != CLIENT_UNREACHABLE)
+        return out_fail(OUT_FAILED, "%s isn't the directory whose key was given (%s); nothing was changed",
+                        session->config.directory, reason.text);
+    if (config_write(&session->config, &written))
+        return out_fail(OUT_FAILED, "%s", written.text);
+    if (result)
+        return out_fail(OUT_FAILED, "the key is there, but the bot isn't registered: %s; run `3bot init` again then",
+                        reason.text);
+    return 0;
+}
+
 static int init(struct session *session, const struct call *call)
 {
     struct reason reason = { 0 };
     int result;
 
-    if (config_key(&session->config, true, &session->key, &reason) || config_write(&session->config, &reason) ||
+    if (config_key(&session->config, true, &session->key, &reason) ||
         client_open(&session->client, &session->config, &reason))
         return out_fail(OUT_FAILED, "%s", reason.text);
     out_progress("registering at %s", session->config.directory);
-    result = register_bot(session, command_value(call, "name"), command_value(call, "description"));
+    result = check_directory(session);
+    if (!result)
+        result = register_bot(session, command_value(call, "name"), command_value(call, "description"));
     if (result)
         return result;
     if (config_write(&session->config, &reason))

@@ -148,30 +148,55 @@ static int read_answer(const struct http_answer *answer, cJSON **ret_object, str
     return 0;
 }
 
-static int perform(struct client *client, const char *method, const char *path, const char *body, cJSON **ret_object,
-                   struct reason *reason)
+/* Asks, and gives what came whatever its status. 0 (http_answer_close), or a condition. */
+static int ask(struct client *client, const char *method, const char *path, const char *body,
+               struct http_answer *ret_answer, struct reason *reason)
 {
-    static const char *const headers[] = { "Accept: application/json", NULL };
-    static const char *const post_headers[] = { "Accept: application/json", "Content-Type: application/json", NULL };
+    static const char *const post_headers[] = { "Content-Type: application/json", NULL };
     char url[CLIENT_URL_BYTES];
-    struct http_answer answer = { 0 };
     struct http_request request = { .method = method,
                                     .url = url,
-                                    .headers = body ? post_headers : headers,
+                                    .headers = body ? post_headers : NULL,
                                     .body = body,
                                     .body_size = body ? strlen(body) : 0,
                                     .answer_bytes_max = CLIENT_ANSWER_BYTES_MAX,
                                     .timeout_ms = CLIENT_TIMEOUT_MS,
                                     .ca_pem = client->config->directory_ca };
-    int result;
 
     if (snprintf(url, sizeof url, "%s%s", client->config->directory, path) >= (int)sizeof url)
         return reason_refuse(reason, NULL, "the address is too long");
-    if (http_perform(&request, &answer, reason)) {
+    if (http_perform(&request, ret_answer, reason)) {
         reason_prefix(reason, "the directory can't be reached");
         return CLIENT_UNREACHABLE;
     }
+    return 0;
+}
+
+static int perform(struct client *client, const char *method, const char *path, const char *body, cJSON **ret_object,
+                   struct reason *reason)
+{
+    struct http_answer answer;
+    int result = ask(client, method, path, body, &answer, reason);
+
+    if (result)
+        return result;
     result = read_answer(&answer, ret_object, reason);
+    http_answer_close(&answer);
+    return result;
+}
+
+int client_check_log(struct client *client, struct reason *reason)
+{
+    struct http_answer answer;
+    struct checkpoint now;
+    int result = ask(client, "GET", "/log/checkpoint", NULL, &answer, reason);
+
+    if (result)
+        return result;
+    if (answer.status != 200)
+        result = refuse_answer(&answer, reason);
+    else
+        result = client_take_checkpoint(client, answer.body, &now, reason);
     http_answer_close(&answer);
     return result;
 }

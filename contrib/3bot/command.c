@@ -144,7 +144,8 @@ static int take_option(struct line *line, int argc, char **argv, int *at)
                         command ? command->name : "", command ? " " : "");
     if (!either->value && value)
         return out_fail(OUT_USAGE, "--%s takes no value", either->name);
-    if (either->value && !value && ++*at >= argc)
+    /* Two dashes are another option rather than a value; a value that has them can be given with '='. */
+    if (either->value && !value && (++*at >= argc || strncmp(argv[*at], "--", 2) == 0))
         return out_fail(OUT_USAGE, "--%s needs a value: --%s %s", either->name, either->name, either->value);
     value = !either->value ? "" : value ? value + 1 : argv[*at];
     if (either->value && !*value)
