@@ -117,14 +117,16 @@ static int read_scalar(struct reader *reader, const yaml_event_t *event, cJSON *
 
 static int read_value(struct reader *reader, const yaml_event_t *event, cJSON **ret_value);
 
-/* Reads the value that the event begins at `path` + `suffix`. */
-static int read_inner(struct reader *reader, const yaml_event_t *event, const char *suffix, cJSON **ret_value)
+/* Reads the value that the event begins at `path` + `suffix`; `line` is where one would look for it: a key's, an
+ * item's. */
+static int read_inner(struct reader *reader, const yaml_event_t *event, size_t line, const char *suffix,
+                      cJSON **ret_value)
 {
     size_t length = strlen(reader->path);
     int result;
 
     snprintf(reader->path + length, sizeof reader->path - length, "%s%s", length && *suffix != '[' ? "." : "", suffix);
-    remember(reader, event->start_mark.line);
+    remember(reader, line);
     result = read_value(reader, event, ret_value);
     reader->path[length] = '\0';
     return result;
@@ -146,7 +148,7 @@ static int read_sequence(struct reader *reader, cJSON *array)
             return 0;
         }
         snprintf(suffix, sizeof suffix, "[%zu]", i);
-        result = read_inner(reader, &event, suffix, &item);
+        result = read_inner(reader, &event, event.start_mark.line, suffix, &item);
         if (!result)
             cJSON_AddItemToArray(array, item);
         yaml_event_delete(&event);
@@ -191,7 +193,7 @@ static int read_pair(struct reader *reader, cJSON *object, bool *ret_end)
         yaml_event_delete(&key);
         return result;
     }
-    result = read_inner(reader, &value, (const char *)key.data.scalar.value, &item);
+    result = read_inner(reader, &value, key.start_mark.line, (const char *)key.data.scalar.value, &item);
     if (!result)
         cJSON_AddItemToObject(object, (const char *)key.data.scalar.value, item);
     yaml_event_delete(&value);

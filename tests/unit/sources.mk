@@ -8,6 +8,11 @@ test_zinit_census_SOURCES = zinit/census.c
 test_storaged_plan_SOURCES = storaged/plan.c
 test_storaged_disk_SOURCES = $(addprefix storaged/, path.c disk.c probe.c measure.c)
 test_storaged_disk_LIBS = -lblkid -luring
+storaged_TESTED = $(filter-out storaged/main.c, $(storaged_SOURCES))
+test_storaged_pool_SOURCES = $(storaged_TESTED)
+test_storaged_pool_LIBS = -lblkid -luring -lbtrfsutil
+test_storaged_uevent_SOURCES = $(storaged_TESTED)
+test_storaged_uevent_LIBS = -lblkid -luring -lbtrfsutil
 test_zinit_service_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 
 test_netd_prefix_SOURCES = netd/prefix.c
@@ -22,3 +27,12 @@ test_netd_endpoint_SOURCES = $(addprefix netd/, endpoint.c plan.c uplink.c confi
 test_netd_endpoint_LIBS = -lnl-3
 test_netd_overlay_SOURCES = $(test_netd_endpoint_SOURCES) netd/overlay.c netd/overlay_rules.c netd/wireguard.c
 test_netd_overlay_LIBS = -lnl-3
+test_3bot_units_SOURCES = contrib/3bot/units.c
+test_3bot_out_SOURCES = contrib/3bot/out.c
+test_3bot_yaml_SOURCES = contrib/3bot/yaml.c
+test_3bot_deployment_SOURCES = $(addprefix contrib/3bot/, deployment.c yaml.c units.c)
+
+test_directory_tile_SOURCES = contrib/directory/tile.c
+test_directory_rules_SOURCES = contrib/directory/rules.c
+test_directory_store_SOURCES = $(addprefix contrib/directory/, tlog.c state.c store.c store_sqlite.c)
+test_directory_presence_SOURCES = $(addprefix contrib/directory/, presence.c store.c store_sqlite.c)
