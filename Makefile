@@ -124,6 +124,7 @@ endef
 comma = ,
 $(foreach program,$(HOST_PROGRAMS),$(eval $(call link_rule,host,$(program),bin)))
 $(foreach program,$(NODE_PROGRAMS),$(eval $(call link_rule,node,$(program),node)))
+$(B)/obj/host/contrib/directory/explorer.o: $(wildcard contrib/directory/web/*) # embedded by .incbin
 
 # ---- Unit tests: one program a module, under ASan and UBSan on the host, and as the node has it (musl).
 # A test links lib.a and the sources named in <test>_SOURCES.

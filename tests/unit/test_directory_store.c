@@ -1,0 +1,325 @@
+/* The log and the tables over the store: proofs against hashes computed here, transactions that end half-way, processes
+ * that are killed between the write and the commit. */
+
+#include "contrib/directory/state.h"
+#include "contrib/directory/tlog.h"
+
+#include "lib/file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ENTRIES 600
+
+static char folder[] = "/tmp/test_directory_XXXXXX";
+static char url[128];
+static struct tlog_signer signer;
+
+static struct store *open_store(enum store_access access)
+{
+    struct reason reason = { "" };
+    struct store *store = NULL;
+
+    if (store_open(url, access, &store, &reason))
+        fail_msg("%s", reason.text);
+    return store;
+}
+
+static struct checkpoint open_log(struct store *store)
+{
+    struct reason reason = { "" };
+    struct tlog_head head;
+
+    if (tlog_open(store, &signer, &head, &reason))
+        fail_msg("%s", reason.text);
+    struct checkpoint checkpoint = head.checkpoint;
+    tlog_head_close(&head);
+    return checkpoint;
+}
+
+static size_t make_entry(uint64_t index, char text[static 64], struct tlog_entry *ret_entry,
+                         char id[static HASH_TEXT_BYTES])
+{
+    size_t size = (size_t)snprintf(text, 64, "entry %" PRIu64, index);
+
+    snprintf(id, HASH_TEXT_BYTES, "%064" PRIx64, index);
+    *ret_entry = (struct tlog_entry){ .id = id,
+                                      .kind = "bot",
+                                      .signer = "s",
+                                      .feed_node = index % 3 ? NULL : "n",
+                                      .envelope = text,
+                                      .envelope_size = size };
+    merkle_leaf(text, size, &ret_entry->leaf);
+    return size;
+}
+
+/* Appends from `from` to `to` in one transaction; leaves it open. */
+static struct checkpoint append(struct store *store, uint64_t from, uint64_t to)
+{
+    struct checkpoint checkpoint = { 0 };
+
+    store_begin(store);
+    for (uint64_t i = from; i < to; i++) {
+        char text[64], id[HASH_TEXT_BYTES];
+        struct tlog_entry entry;
+        make_entry(i, text, &entry, id);
+        tlog_append(store, i, &entry);
+    }
+    assert_int_equal(tlog_write_ahead(store, to, &checkpoint), 0);
+    return checkpoint;
+}
+
+static int set_up(void **state)
+{
+    struct reason reason;
+
+    if (sodium_init() < 0 || !mkdtemp(folder) || key_generate(&signer.key))
+        return -1;
+    snprintf(url, sizeof url, "sqlite:%s/store", folder);
+    return note_verifier_make("test", key_public(signer.key), &signer.verifier, &reason);
+}
+
+static int tear_down(void **state)
+{
+    key_free(signer.key);
+    return file_remove_tree(folder);
+}
+
+static void an_empty_log_has_the_empty_root(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    struct checkpoint checkpoint = open_log(store);
+    struct merkle_hash empty;
+
+    merkle_empty(&empty);
+    assert_int_equal(checkpoint.size, 0);
+    assert_memory_equal(&checkpoint.root, &empty, sizeof empty);
+    store_close(store);
+}
+
+static void what_isnt_committed_is_gone(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+
+    append(store, 0, 10);
+    store_rollback(store);
+    assert_int_equal(open_log(store).size, 0);
+    store_close(store);
+}
+
+static void a_process_killed_before_the_commit_leaves_nothing(void **state)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        struct store *store = open_store(STORE_WRITE);
+        append(store, 0, 300);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    struct store *store = open_store(STORE_WRITE);
+    assert_int_equal(open_log(store).size, 0);
+    store_close(store);
+}
+
+static void a_process_killed_after_the_commit_leaves_all(void **state)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        struct store *store = open_store(STORE_WRITE);
+        for (uint64_t i = 0; i < ENTRIES; i += 100) {
+            append(store, i, i + 100);
+            if (store_commit(store) < 0)
+                _exit(1);
+        }
+        append(store, ENTRIES, ENTRIES + 7);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    struct store *store = open_store(STORE_WRITE);
+    assert_int_equal(open_log(store).size, ENTRIES);
+    store_close(store);
+}
+
+static void every_proof_of_the_reopened_log_holds(void **state)
+{
+    struct store *store = open_store(STORE_READ);
+    struct checkpoint now = { .size = ENTRIES };
+    struct merkle_proof proof;
+
+    assert_int_equal(store->error, 0);
+    struct store *writer = open_store(STORE_WRITE);
+    now = open_log(writer);
+    store_close(writer);
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        char text[64], id[HASH_TEXT_BYTES];
+        struct tlog_entry entry;
+        make_entry(i, text, &entry, id);
+        assert_int_equal(tlog_prove_inclusion(store, i, now.size, &proof), 0);
+        assert_true(merkle_verify_inclusion(&entry.leaf, i, now.size, &proof, &now.root));
+    }
+    assert_int_equal(tlog_prove_consistency(store, 300, now.size, &proof), 0);
+    store_close(store);
+}
+
+static void tiles_and_bundles_hold_what_was_appended(void **state)
+{
+    struct store *store = open_store(STORE_READ);
+    struct tile tile = { .level = 0, .index = 2, .width = ENTRIES - 512 };
+    struct tile bundle = { .level = TILE_ENTRIES, .index = 1, .width = 256 };
+    struct tile missing = { .level = 0, .index = 2, .width = 256 };
+    char text[64], id[HASH_TEXT_BYTES];
+    struct tlog_entry entry;
+    size_t size;
+
+    make_entry(513, text, &entry, id);
+    uint8_t *bytes = tlog_tile(store, &tile, &size);
+    assert_int_equal(size, 32 * tile.width);
+    assert_memory_equal(bytes + 32, &entry.leaf, 32);
+    free(bytes);
+    bytes = tlog_tile(store, &bundle, &size);
+    assert_memory_equal(bytes, "\0\011entry 256\0\011entry 257", 22);
+    free(bytes);
+    assert_null(tlog_tile(store, &missing, &size));
+    store_close(store);
+}
+
+static void there_is_one_writer(void **state)
+{
+    struct store *store = open_store(STORE_WRITE), *second = NULL;
+    struct reason reason;
+
+    assert_int_equal(store_open(url, STORE_WRITE, &second, &reason), REFUSED);
+    assert_non_null(strstr(reason.text, "another directoryd"));
+    store_close(store);
+}
+
+static void failures_stick_until_the_rollback(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    cleanup_rows struct store_rows rows;
+
+    store_begin(store);
+    store_run_values(store, "INSERT INTO meta (name, value) VALUES ('x', NULL)", NULL, 0);
+    assert_true(store->error < 0);
+    store_select(store, &rows, "SELECT count(*) FROM entries WHERE idx > $1", VALUE_INTEGER(0));
+    assert_false(store_next(&rows));
+    assert_true(store_commit(store) < 0);
+    store_rollback(store);
+    assert_int_equal(open_log(store).size, ENTRIES);
+    store_close(store);
+}
+
+static void an_altered_entry_or_hash_is_noticed(void **state)
+{
+    static const char *const damage[][2] = {
+        { "UPDATE entries SET envelope = 'x' WHERE idx = 300",
+          "UPDATE entries SET envelope = CAST('entry 300' AS BLOB) WHERE idx = 300" },
+        { "UPDATE entries SET idx = 9999 WHERE idx = 599", "UPDATE entries SET idx = 599 WHERE idx = 9999" },
+        { "UPDATE hashes SET idx = 9999 WHERE level = 2 AND idx = 3",
+          "UPDATE hashes SET idx = 3 WHERE level = 2 AND idx = 9999" },
+        { "UPDATE meta SET name = 'gone' WHERE name = 'head'", "UPDATE meta SET name = 'head' WHERE name = 'gone'" },
+    };
+    struct store *store = open_store(STORE_WRITE);
+
+    for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
+        struct reason reason = { "" };
+        struct tlog_head head;
+        store_run_values(store, damage[i][0], NULL, 0);
+        assert_int_equal(store->error, 0);
+        assert_int_equal(tlog_open(store, &signer, &head, &reason), REFUSED);
+        assert_non_null(strstr(reason.text, "restore"));
+        store_run_values(store, damage[i][1], NULL, 0);
+        assert_int_equal(open_log(store).size, ENTRIES);
+    }
+    store_close(store);
+}
+
+static void apply(struct store *store, uint64_t index, enum statement_kind kind, const char *signer_id, const char *id,
+                  const char *payload, const struct statement *invite)
+{
+    struct statement statement = { .kind = kind, .created = 7, .payload = cJSON_Parse(payload) };
+
+    assert_non_null(statement.payload);
+    snprintf(statement.signer_id, sizeof statement.signer_id, "%s", signer_id);
+    snprintf(statement.id, sizeof statement.id, "%s", id);
+    state_apply(store, index, &statement, invite);
+    statement_close(&statement);
+}
+
+#define NODE                                                                                                           \
+    "{\"farm\":1,\"hostname\":\"h\",\"os_version\":\"1\",\"wireguard_key\":\"\",\"sealing_key\":\"\",\"resources\":"   \
+    "{\"cru_milli\":10,\"mru_bytes\":20,\"sru_bytes\":30,\"hru_bytes\":40},\"disks\":[],\"machine\":{},"               \
+    "\"interfaces\":[]}"
+#define CONTRACT(expires)                                                                                              \
+    "{\"node\":\"node\",\"expires\":" #expires ",\"private\":{},\"reserves\":{\"cru_milli\":1,\"mru_bytes\":2,"        \
+    "\"sru_bytes\":3,\"hru_bytes\":4}}"
+
+static void the_tables_follow_the_entries(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    struct statement invite = { .kind = STATEMENT_INVITE, .id = "invite" };
+    struct statement contract = { .kind = STATEMENT_CONTRACT,
+                                  .signer_id = "bot",
+                                  .payload = cJSON_Parse(CONTRACT(100)) };
+    struct statement other = { .kind = STATEMENT_NODE, .signer_id = "other", .payload = cJSON_Parse(NODE) };
+    struct rules_view view;
+
+    store_begin(store);
+    apply(store, 1, STATEMENT_BOT, "bot", "b", "{\"name\":\"a\",\"description\":\"\"}", NULL);
+    apply(store, 2, STATEMENT_FARM, "bot", "f", "{\"name\":\"f\",\"description\":\"\"}", NULL);
+    apply(store, 3, STATEMENT_NODE, "node", "n", NODE, &invite);
+    apply(store, 4, STATEMENT_NODE, "node", "m", NODE, &invite);
+    apply(store, 5, STATEMENT_CONTRACT, "bot", "c1", CONTRACT(100), NULL);
+    apply(store, 6, STATEMENT_CONTRACT, "bot", "c2", CONTRACT(50), NULL);
+    apply(store, 7, STATEMENT_CONTRACT, "bot", "c3", CONTRACT(100), NULL);
+    apply(store, 8, STATEMENT_CONTRACT, "bot", "c4", CONTRACT(100), NULL);
+    apply(store, 9, STATEMENT_CANCEL, "bot", "x", "{\"contract\":\"c3\"}", NULL);
+    apply(store, 10, STATEMENT_RESULT, "node", "r", "{\"contract\":\"c4\",\"state\":\"stopped\"}", NULL);
+    assert_int_equal(store->error, 0);
+    assert_int_equal(state_reserved(store, "node", 10).mru_bytes, 4);
+    assert_int_equal(state_reserved(store, "node", 50).mru_bytes, 2); /* c2 has expired, c3 is cancelled, c4 stopped */
+    state_look(store, &(struct rules_input){ &contract, NULL, 50 }, &view);
+    assert_true(view.signer_known && view.node_known);
+    assert_int_equal(view.node_resources.hru_bytes, 40);
+    assert_int_equal(view.node_reserved.hru_bytes, 4);
+    state_look(store, &(struct rules_input){ &other, &invite, 50 }, &view);
+    assert_true(view.farm_known && !view.signer_known && !view.invite_used_by_us);
+    assert_int_equal(view.invite_uses, 1);
+    assert_string_equal(view.farm_bot, "bot");
+    store_rollback(store);
+    assert_false(state_has_node(store, "node"));
+    cJSON_Delete(contract.payload);
+    cJSON_Delete(other.payload);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_log_has_the_empty_root),
+        cmocka_unit_test(what_isnt_committed_is_gone),
+        cmocka_unit_test(a_process_killed_before_the_commit_leaves_nothing),
+        cmocka_unit_test(a_process_killed_after_the_commit_leaves_all),
+        cmocka_unit_test(every_proof_of_the_reopened_log_holds),
+        cmocka_unit_test(tiles_and_bundles_hold_what_was_appended),
+        cmocka_unit_test(there_is_one_writer),
+        cmocka_unit_test(failures_stick_until_the_rollback),
+        cmocka_unit_test(an_altered_entry_or_hash_is_noticed),
+        cmocka_unit_test(the_tables_follow_the_entries),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
