@@ -159,7 +159,7 @@ static int read_url(struct transfer *transfer, char ret_scheme[static 8], struct
     char *scheme = NULL, *host = NULL;
     int result = 0;
 
-    if (!url || curl_url_set(url, CURLUPART_URL, transfer->request->url, 0) != CURLUE_OK ||
+    if (!url || curl_url_set(url, CURLUPART_URL, transfer->request->url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
         result = reason_refuse(reason, transfer->request->url, "not an address that can be asked");
