@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -221,6 +222,7 @@ int main(int argc, char **argv)
         return exit_code - 1;
     log_open("directoryd");
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk: 503 */
     if (sodium_init() < 0)
         return EXIT_FAILURE;
     if (open_directory(&options, &program.directory, &reason)) {
@@ -232,6 +234,7 @@ int main(int argc, char **argv)
     note_verifier_format(&program.directory.signer.verifier, vkey);
     printf("listening on %s\nlog key %s\n", server_address(program.directory.server), vkey);
     fflush(stdout);
+    log_info("serving %" PRIu64 " statements", program.directory.head.checkpoint.size);
     uv_run(program.directory.loop, UV_RUN_DEFAULT);
     close_directory(&program.directory);
     uv_loop_close(uv_default_loop());

@@ -119,7 +119,8 @@ int store_commit(struct store *store)
 void store_rollback(struct store *store)
 {
     store->error = 0;
-    store_run_values(store, "ROLLBACK", NULL, 0);
+    if (store->backend->in_transaction(store)) /* a failed COMMIT may have ended it */
+        store_run_values(store, "ROLLBACK", NULL, 0);
     store->error = 0;
 }
 

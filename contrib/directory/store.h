@@ -47,6 +47,7 @@ struct store_backend {
     const char *begin;  /* how a transaction that will write begins */
     int (*open)(const char *address, enum store_access access, struct store **ret_store, struct reason *reason);
     void (*close)(struct store *store);
+    bool (*in_transaction)(struct store *store);
     int (*select)(struct store *store, const char *sql, const struct store_value *values, size_t count,
                   void **ret_cursor);
     int (*next)(struct store *store, void *cursor); /* 1: at a row, 0: none left, or negative errno */

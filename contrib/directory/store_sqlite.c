@@ -209,6 +209,11 @@ static void sqlite_close(struct store *store)
     free(self);
 }
 
+static bool sqlite_in_transaction(struct store *store)
+{
+    return !sqlite3_get_autocommit(((struct sqlite_store *)store)->database);
+}
+
 static int take_lock(struct sqlite_store *self, const char *path, struct reason *reason)
 {
     char name[4096];
@@ -300,6 +305,7 @@ const struct store_backend STORE_SQLITE = {
     .begin = "BEGIN IMMEDIATE",
     .open = sqlite_open,
     .close = sqlite_close,
+    .in_transaction = sqlite_in_transaction,
     .select = sqlite_select,
     .next = sqlite_next,
     .integer = sqlite_integer,

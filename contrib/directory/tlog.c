@@ -22,8 +22,10 @@ static int read_hash(void *context, unsigned level, uint64_t index, struct merkl
     store_select(store, &rows, "SELECT hash FROM hashes WHERE level = $1 AND idx = $2", VALUE_INTEGER(level),
                  VALUE_INTEGER(index));
     const void *bytes = store_next(&rows) ? store_bytes(&rows, 0, &size) : NULL;
+    if (store->error < 0)
+        return store->error;
     if (!bytes || size != MERKLE_HASH_BYTES)
-        return store->error < 0 ? store->error : log_fail(-EUCLEAN, "log: no hash %u/%" PRIu64, level, index);
+        return store->error = log_fail(-EUCLEAN, "log: the store has no hash %u/%" PRIu64, level, index);
     memcpy(ret_hash->bytes, bytes, size);
     return 0;
 }

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import socket
 import sqlite3
 import threading
@@ -426,12 +427,19 @@ def feeds(directory, world):
     first = ask("")
     check([e["envelope"] for e in first["entries"]] == [world["contract"]], "it begins with the contract, proved")
     check(hashes(ask("from_size=3")["consistency"]) == sodium.consistency_proof(leaves, 3), "and proves that it extends what one knew")
+    check(ask(f"from_size={len(leaves)}")["consistency"] == [], "the same size needs no proof")
+    check(directory.ask("GET", f"/v1/nodes/{node.id}/feed?from_size={len(leaves) + 1}").status == 400, "a larger one is 400")
     check(ask(f"after={first['next']}")["entries"] == [], "nothing after that")
     began = time.monotonic()
     check(ask(f"after={first['next']}&wait=1")["entries"] == [] and 0.5 < time.monotonic() - began < 3, "a wait ends in time")
     with concurrent.futures.ThreadPoolExecutor(60) as pool:
         waiting = [pool.submit(ask, f"after={first['next']}&wait=30") for _ in range(50)]
-        time.sleep(0.5)
+        for _ in range(30):  # and some who hang up meanwhile
+            client = socket.create_connection(("127.0.0.1", directory.port))
+            client.sendall(f"GET /v1/nodes/{node.id}/feed?after={first['next']}&wait=30 HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            time.sleep(0.01)
+            client.close()
+        time.sleep(0.2)
         began = time.monotonic()
         cancel = alice.sign("cancel", contract=world["contract_id"])
         directory.post(cancel)
@@ -515,6 +523,21 @@ def killed(directory, world):
     check(item["hostname"] == "n1-renamed", "the node is as it was")
 
 
+def full_disk(directory, world):
+    step("no room to write")
+    node, pid = world["node"], directory.process.child.pid
+    limits, size = resource.prlimit(pid, resource.RLIMIT_FSIZE), directory.checkpoint()[0]
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, limits[1]))
+    envelope = node.node(world["invite"], hostname="n1-again")
+    answer = directory.ask("POST", "/v1/statements", envelope)
+    check(answer.status == 503 and answer.headers["Retry-After"], f"503, {answer.problem()}")
+    check(directory.checkpoint()[0] == size and directory.get(f"/v1/nodes/{node.id}")["hostname"] == "n1-renamed",
+          "what is there is served on, nothing new is signed")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    check_answer(directory, envelope, directory.post(envelope))
+    check_log(directory)
+
+
 def refuses_to_start(directory, command, text):
     process = Process(command, directory.log.with_name("refused.log"))
     process.wait_exit(10)
@@ -578,6 +601,7 @@ def story(folder):
     feeds(directory, world)
     many(directory, world)
     killed(directory, world)
+    full_disk(directory, world)
     stores(directory, folder)
     usage(directory)
     poll(lambda: directory.get(f"/v1/nodes/{world['node'].id}")["status"] == "down", 10, "the silent node to count as down")
