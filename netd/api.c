@@ -132,8 +132,7 @@ static int join_networks(struct netd *netd, const char *name, const cJSON *netwo
 {
     const cJSON *item;
     unsigned number = 1;
-    cJSON_ArrayForEach(item, networks)
-    {
+    cJSON_ArrayForEach(item, networks) {
         struct prefix address = { 0 };
         prefix_parse_address(json_string(item, "address"), &address);
         int result = overlay_join(&netd->overlays, json_string(item, "network"), name, number++, &address, reason);

@@ -41,7 +41,9 @@ static const char *check_host(const cJSON *value)
 static const char *check_hosts(const cJSON *value)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(item, value) if (check_host(item)) return "must hold addresses of hosts";
+    cJSON_ArrayForEach(item, value)
+        if (check_host(item))
+            return "must hold addresses of hosts";
     return NULL;
 }
 
@@ -90,8 +92,7 @@ int config_parse(const cJSON *network, struct config *ret_config, struct reason 
         return 0;
     if (json_check(network, RULES, "network", reason))
         return REFUSED;
-    cJSON_ArrayForEach(item, json_member(network, "static"))
-    {
+    cJSON_ArrayForEach(item, json_member(network, "static")) {
         struct config_static one = read_static(item);
         if (one.gateway.family && one.gateway.family != one.address.family) {
             *ret_config = (struct config){ 0 };

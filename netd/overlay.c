@@ -128,8 +128,7 @@ void overlay_load(struct overlay_table *table)
         return;
     if (json_parse(text, size, STATE_BYTES_MAX, &array, &reason))
         log_warning("%s: %s", STATE_PATH, reason.text);
-    cJSON_ArrayForEach(item, array)
-    {
+    cJSON_ArrayForEach(item, array) {
         if (table->count == OVERLAY_NETWORKS_MAX)
             return;
         if (entry_from_json(item, &table->entries[table->count], &reason))

@@ -35,7 +35,9 @@ static const char *check_network(const cJSON *value)
 static const char *check_networks(const cJSON *value)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(item, value) if (check_network(item)) return "must hold networks like 10.20.2.0/24";
+    cJSON_ArrayForEach(item, value)
+        if (check_network(item))
+            return "must hold networks like 10.20.2.0/24";
     return NULL;
 }
 
@@ -113,8 +115,7 @@ static int read_peer(const cJSON *object, const struct prefix *range, struct ove
     read_key(object, "public_key", ret_peer->public_key);
     if (endpoint)
         parse_endpoint(endpoint, &ret_peer->endpoint, &ret_peer->endpoint_port);
-    cJSON_ArrayForEach(item, json_member(object, "allowed"))
-    {
+    cJSON_ArrayForEach(item, json_member(object, "allowed")) {
         struct prefix *allowed = &ret_peer->allowed[ret_peer->allowed_count++];
         parse_network(item->valuestring, allowed);
         if (!prefix_contains(range, allowed))
@@ -138,8 +139,7 @@ int overlay_parse(const cJSON *params, struct overlay_network *ret_network, stru
         return reason_refuse(reason, "subnet", "must lie in the range");
     if (network->subnet.length > prefix_size(&network->subnet) * 8 - 2)
         return reason_refuse(reason, "subnet", "must have room for a gateway and a container");
-    cJSON_ArrayForEach(item, json_member(params, "peers"))
-    {
+    cJSON_ArrayForEach(item, json_member(params, "peers")) {
         char place[32];
         if (read_peer(item, &network->range, &network->peers[network->peers_count], reason)) {
             snprintf(place, sizeof(place), "peers[%zu]", network->peers_count);
