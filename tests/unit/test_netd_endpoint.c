@@ -119,25 +119,43 @@ static void an_endpoint_is_found_by_its_link_on_the_bridge(void **state)
     assert_false(endpoint_find(&seen, "c", &endpoint));
 }
 
-/* In namespaces of its own, with /run for itself: works without privileges where the kernel allows it. Exit codes: 0
- * well, 77 can't be tried, else the line that failed. */
-#define EXPECT(condition)                                                                                              \
-    if (!(condition))                                                                                                  \
-    return __LINE__ % 70 + 1
+static int write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t written = write(fd, text, strlen(text));
+    close(fd);
+    return written < 0 ? -1 : 0;
+}
+
+/* user_namespaces(7): who isn't root becomes it in a namespace of its own. */
+static int become_root(void)
+{
+    char users[32], groups[32];
+    snprintf(users, sizeof(users), "0 %d 1", (int)geteuid());
+    snprintf(groups, sizeof(groups), "0 %d 1", (int)getegid());
+    if (geteuid() == 0)
+        return 0;
+    if (unshare(CLONE_NEWUSER) < 0 || write_text("/proc/self/setgroups", "deny") < 0)
+        return -1;
+    return write_text("/proc/self/uid_map", users) < 0 ? -1 : write_text("/proc/self/gid_map", groups);
+}
 
 static int enter_namespaces(void)
 {
-    char map[32];
-    int size = snprintf(map, sizeof(map), "0 %d 1", (int)geteuid());
-    if (geteuid() != 0) {
-        int fd = unshare(CLONE_NEWUSER) < 0 ? -1 : open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-        if (fd < 0 || write(fd, map, (size_t)size) < 0 || close(fd) < 0)
-            return -1;
-    }
-    return unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0
-               ? -1
-               : mount("tmpfs", "/run", "tmpfs", 0, NULL);
+    if (become_root() < 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
+        return -1;
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return -1;
+    return mount("tmpfs", "/run", "tmpfs", 0, NULL);
 }
+
+/* In namespaces of its own, with /run for itself: works without privileges where the kernel allows it. Exit codes: 0
+ * well, 77 can't be tried, else something about the line that failed. */
+#define EXPECT(condition)                                                                                              \
+    if (!(condition))                                                                                                  \
+    return __LINE__ % 70 + 1
 
 static int attach_and_detach(void)
 {
