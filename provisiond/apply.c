@@ -118,8 +118,7 @@ static int attach(const struct deploy *deploy, const struct plan_action *action,
     cJSON *params = call_name(endpoint_of(action->name)), *list = cJSON_AddArrayToObject(params, "networks");
     char name[PLAN_NAME_BYTES];
 
-    cJSON_ArrayForEach(network, json_member(json_member(action->workload, "data"), "networks"))
-    {
+    cJSON_ArrayForEach(network, json_member(json_member(action->workload, "data"), "networks")) {
         cJSON *item = cJSON_CreateObject();
         plan_net_name(deploy->id, json_string(network, "network"), name);
         cJSON_AddStringToObject(item, "network", name);

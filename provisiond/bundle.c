@@ -33,8 +33,9 @@ static void add_strings(cJSON *list, const cJSON *strings)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, strings) if (cJSON_IsString(item))
-        cJSON_AddItemToArray(list, cJSON_CreateString(item->valuestring));
+    cJSON_ArrayForEach(item, strings)
+        if (cJSON_IsString(item))
+            cJSON_AddItemToArray(list, cJSON_CreateString(item->valuestring));
 }
 
 /* As Docker has it: an entrypoint in the contract replaces the image's and its Cmd, args replace Cmd. */
@@ -111,12 +112,12 @@ static int add_env(const struct bundle_request *request, cJSON *process, const c
     int r = 0;
 
     cJSON_AddItemToArray(list, cJSON_CreateString(PATH_DEFAULT));
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(config, "Env")) if (cJSON_IsString(item) &&
-                                                                                  strchr(item->valuestring, '='))
-        set_env(list, item->valuestring, strcspn(item->valuestring, "="), item->valuestring);
-    cJSON_ArrayForEach(item, json_member(data_of(request), "env")) set_pair(list, item->string, item->valuestring);
-    cJSON_ArrayForEach(item, json_member(data_of(request), "secret_env"))
-    {
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(config, "Env"))
+        if (cJSON_IsString(item) && strchr(item->valuestring, '='))
+            set_env(list, item->valuestring, strcspn(item->valuestring, "="), item->valuestring);
+    cJSON_ArrayForEach(item, json_member(data_of(request), "env"))
+        set_pair(list, item->string, item->valuestring);
+    cJSON_ArrayForEach(item, json_member(data_of(request), "secret_env")) {
         r = set_secret(request, list, item->string, item->valuestring, reason);
         if (r != 0)
             return r;
@@ -182,8 +183,7 @@ static int add_mounts(const struct bundle_request *request, cJSON *bundle, struc
         snprintf(target, sizeof target, "/etc/%s", FILES[i]);
         add_bind(mounts, source, target, true);
     }
-    cJSON_ArrayForEach(mount, json_member(data_of(request), "mounts"))
-    {
+    cJSON_ArrayForEach(mount, json_member(data_of(request), "mounts")) {
         const char *path = json_string(request->volumes, json_string(mount, "volume"));
         if (!path)
             return reason_refuse(reason, "mounts", "no volume %s", json_string(mount, "volume"));
@@ -265,11 +265,9 @@ static int write_etc(const struct bundle_request *request, const char *folder, s
     size_t used = 0;
     int r;
 
-    cJSON_ArrayForEach(
-        server, cJSON_GetObjectItemCaseSensitive(request->endpoint, "dns")) if (cJSON_IsString(server) &&
-                                                                                strlen(server->valuestring) < 64 &&
-                                                                                used < sizeof resolv - 80) used +=
-        (size_t)snprintf(resolv + used, sizeof resolv - used, "nameserver %s\n", server->valuestring);
+    cJSON_ArrayForEach(server, cJSON_GetObjectItemCaseSensitive(request->endpoint, "dns"))
+        if (cJSON_IsString(server) && strlen(server->valuestring) < 64 && used < sizeof resolv - 80)
+            used += (size_t)snprintf(resolv + used, sizeof resolv - used, "nameserver %s\n", server->valuestring);
     snprintf(hosts, sizeof hosts, "127.0.0.1 localhost\n::1 localhost\n%.*s %.100s\n",
              address ? (int)strcspn(address, "/") : 9, address ? address : "127.0.1.1", name);
     snprintf(hostname, sizeof hostname, "%.100s\n", name);

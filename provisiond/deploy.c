@@ -33,7 +33,9 @@ static bool has_type(const cJSON *workloads, const char *type)
 {
     const cJSON *workload;
 
-    cJSON_ArrayForEach(workload, workloads) if (!strcmp(json_string(workload, "type"), type)) return true;
+    cJSON_ArrayForEach(workload, workloads)
+        if (!strcmp(json_string(workload, "type"), type))
+            return true;
     return false;
 }
 
@@ -90,8 +92,7 @@ static void report(struct deploy *deploy, const cJSON *failed)
 
     cJSON_Delete(deploy->reports);
     deploy->reports = cJSON_CreateArray();
-    cJSON_ArrayForEach(workload, deploy->workloads)
-    {
+    cJSON_ArrayForEach(workload, deploy->workloads) {
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "name", json_string(workload, "name"));
         cJSON_AddStringToObject(item, "state", workload == failed ? "failed" : "deploying");
@@ -123,6 +124,7 @@ static bool round_once(struct deploy *deploy, struct plan_action *last)
         } else {
             r = apply_action(deploy, &action, &deploy->reason);
             again = r == 0;
+            deploy->started |= action.kind == PLAN_CONTAINER_START;
         }
     }
     observed_close(&observed);

@@ -97,27 +97,68 @@ static void failed(struct node *node, struct wanted *wanted, const struct deploy
     wanted->message = deploy->reason;
 }
 
-/* All is there: has it been so, with the same processes, for a while? */
+/* FNV-1a of what a result would say. */
+static uint64_t hash_reports(const cJSON *reports)
+{
+    cleanup_free char *text = json_print(reports);
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (const char *at = text; at && *at; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
+    return hash;
+}
+
+/* It runs: tells so once, and again a few times while what the containers print at their start still grows. */
+static void tell_running(struct node *node, struct wanted *wanted, const struct deploy *deploy)
+{
+    static const uint64_t PAUSE_MS[] = { 4000, 25000, 120000 }; /* the log is for ever: no more than so many */
+    uint64_t now = uv_now(node->daemon.loop), hash = hash_reports(deploy->reports);
+
+    if (wanted->state != WANTED_RUNNING || wanted->untold) {
+        set_state(node, wanted, WANTED_RUNNING, deploy->reports, "", false);
+        wanted->tells = 0;
+    } else if (hash != wanted->told_hash && wanted->told_ms && wanted->tells < sizeof PAUSE_MS / sizeof *PAUSE_MS &&
+               now - wanted->told_ms >= PAUSE_MS[wanted->tells]) {
+        if (result_add(node, wanted, WANTED_RUNNING, deploy->reports, "") == 0)
+            outbox_kick(node);
+        wanted->tells++;
+    } else {
+        return;
+    }
+    wanted->untold = false;
+    wanted->told_ms = now;
+    wanted->told_hash = hash;
+}
+
+/* All is there, but not up, or not by the same processes as before. */
+static void unsettled(struct node *node, struct wanted *wanted, const struct deploy *deploy)
+{
+    uint64_t now = uv_now(node->daemon.loop);
+
+    memcpy(wanted->stamp, deploy->stamp, sizeof wanted->stamp);
+    wanted->stamp_ms = deploy->outcome == DEPLOY_UP ? now : 0;
+    if (!wanted->unsettled_ms)
+        wanted->unsettled_ms = now;
+    wanted->due_ms = now + LOOK_SOON_MS;
+    if (deploy->outcome != DEPLOY_UP && now - wanted->unsettled_ms > UNSETTLED_MS) {
+        failed(node, wanted, deploy);
+        wanted->due_ms = now + LOOK_MS;
+    }
+}
+
+/* All is there: has it been so, with the same processes, for a while? A contract without containers has nothing to wait
+ * for. */
 static void settle(struct node *node, struct wanted *wanted, const struct deploy *deploy)
 {
     uint64_t now = uv_now(node->daemon.loop);
     bool same = wanted->stamp_ms && !strcmp(wanted->stamp, deploy->stamp);
 
-    if (!same || deploy->outcome != DEPLOY_UP) {
-        memcpy(wanted->stamp, deploy->stamp, sizeof wanted->stamp);
-        wanted->stamp_ms = deploy->outcome == DEPLOY_UP ? now : 0;
-        if (!wanted->unsettled_ms)
-            wanted->unsettled_ms = now;
-        wanted->due_ms = now + LOOK_SOON_MS;
-        if (deploy->outcome != DEPLOY_UP && now - wanted->unsettled_ms > UNSETTLED_MS) {
-            failed(node, wanted, deploy);
-            wanted->due_ms = now + LOOK_MS;
-        }
-    } else if (wanted->state != WANTED_RUNNING && now - wanted->stamp_ms < STABLE_MS) {
+    if (deploy->outcome != DEPLOY_UP || (!same && deploy->stamp[0])) {
+        unsettled(node, wanted, deploy);
+    } else if (deploy->stamp[0] && now - wanted->stamp_ms < STABLE_MS) {
         wanted->due_ms = now + LOOK_SOON_MS;
     } else {
-        if (wanted->state != WANTED_RUNNING)
-            set_state(node, wanted, WANTED_RUNNING, deploy->reports, "", false);
+        tell_running(node, wanted, deploy);
         wanted->message = (struct reason){ 0 };
         wanted->failures = 0;
         wanted->unsettled_ms = 0;
@@ -135,6 +176,7 @@ static void on_done(void *context)
     node->jobs--;
     wanted->busy = false;
     wanted->cancelled = NULL;
+    wanted->untold |= job->deploy.started;
     if (wanted->ending && !job->deploy.ending) {
         wanted->due_ms = now; /* it was cancelled meanwhile */
     } else if (job->deploy.outcome == DEPLOY_GONE) {

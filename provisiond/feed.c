@@ -229,7 +229,9 @@ static int take_answer(struct node *node, const cJSON *answer, struct reason *re
     if (r < 0)
         return r;
     r = 0;
-    cJSON_ArrayForEach(entry, entries) if ((r = take_entry(node, entry, &checkpoint, &unproven)) != 0) break;
+    cJSON_ArrayForEach(entry, entries)
+        if ((r = take_entry(node, entry, &checkpoint, &unproven)) != 0)
+            break;
     if (r >= 0) {
         int kept = keep_position(node, cJSON_GetObjectItemCaseSensitive(answer, "checkpoint")->valuestring);
         r = kept < 0 ? kept : r;

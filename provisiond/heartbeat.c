@@ -50,8 +50,7 @@ static void add_storage(struct resources *used)
 
     if (call("storaged", "pool.list", NULL, CALL_MS, &list, NULL, &reason) != 0)
         return;
-    cJSON_ArrayForEach(pool, cJSON_GetObjectItemCaseSensitive(list, "pools"))
-    {
+    cJSON_ArrayForEach(pool, cJSON_GetObjectItemCaseSensitive(list, "pools")) {
         const char *media = json_string(pool, "media");
         int64_t bytes = json_integer(pool, "size_bytes") - json_integer(pool, "free_bytes");
         if (bytes > 0 && media)

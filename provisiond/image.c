@@ -88,8 +88,7 @@ static int choose(const cJSON *index, struct descriptor *ret_descriptor, struct 
 {
     const cJSON *manifest;
 
-    cJSON_ArrayForEach(manifest, cJSON_GetObjectItemCaseSensitive(index, "manifests"))
-    {
+    cJSON_ArrayForEach(manifest, cJSON_GetObjectItemCaseSensitive(index, "manifests")) {
         const cJSON *platform = cJSON_GetObjectItemCaseSensitive(manifest, "platform");
         const char *os = json_string(platform, "os"), *architecture = json_string(platform, "architecture");
         if (os && architecture && !strcmp(os, "linux") && !strcmp(architecture, "amd64"))
@@ -138,8 +137,7 @@ static int get_layers(struct fetch *fetch, const struct image_request *request, 
 
     if (!cJSON_IsArray(layers) || cJSON_GetArraySize(layers) > IMAGE_LAYERS_MAX)
         return reason_refuse(reason, "layers", "must be an array of at most %d", IMAGE_LAYERS_MAX);
-    cJSON_ArrayForEach(layer, layers)
-    {
+    cJSON_ArrayForEach(layer, layers) {
         struct descriptor descriptor;
         snprintf(place, sizeof place, "layer %d", n++);
         if (read_descriptor(layer, IMAGE_BLOB_BYTES_MAX, &descriptor, place, reason) != 0)
@@ -158,8 +156,7 @@ static int unpack_layers(const struct image_request *request, const cJSON *layer
     const cJSON *layer;
     int n = 0;
 
-    cJSON_ArrayForEach(layer, layers)
-    {
+    cJSON_ArrayForEach(layer, layers) {
         snprintf(place, sizeof place, "layer %d", n++);
         blob_path(request, json_string(layer, "digest"), path);
         if (layer_apply(path, rootfs, &budget, request->cancelled, request->context, reason) != 0)
@@ -173,8 +170,7 @@ static void drop_layers(const struct image_request *request, const cJSON *layers
     char path[PATH_BYTES];
     const cJSON *layer;
 
-    cJSON_ArrayForEach(layer, layers)
-    {
+    cJSON_ArrayForEach(layer, layers) {
         blob_path(request, json_string(layer, "digest"), path);
         unlink(path);
     }

@@ -45,8 +45,7 @@ static bool lists(const cJSON *array, const char *name)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, array)
-    {
+    cJSON_ArrayForEach(item, array) {
         const char *other = item_name(item);
         if (other && !strcmp(other, name))
             return true;
@@ -59,8 +58,7 @@ static const char *first_with_prefix(const cJSON *array, const char *prefix)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, array)
-    {
+    cJSON_ArrayForEach(item, array) {
         const char *name = item_name(item);
         if (name && !strncmp(name, prefix, strlen(prefix)))
             return name;
@@ -73,8 +71,9 @@ static const char *first_key_with_prefix(const cJSON *object, const char *prefix
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item,
-                       object) if (item->string && !strncmp(item->string, prefix, strlen(prefix))) return item->string;
+    cJSON_ArrayForEach(item, object)
+        if (item->string && !strncmp(item->string, prefix, strlen(prefix)))
+            return item->string;
     return NULL;
 }
 
@@ -157,8 +156,9 @@ void plan_next(const struct plan_wanted *wanted, const struct plan_observed *obs
         return;
     }
     for (size_t i = 0; i < sizeof ORDER / sizeof *ORDER; i++)
-        cJSON_ArrayForEach(workload,
-                           wanted->workloads) if (!strcmp(json_string(workload, "type"), ORDER[i].type) &&
-                                                  ORDER[i].plan(wanted, observed, workload, ret_action)) return;
+        cJSON_ArrayForEach(workload, wanted->workloads)
+            if (!strcmp(json_string(workload, "type"), ORDER[i].type) &&
+                ORDER[i].plan(wanted, observed, workload, ret_action))
+                return;
     *ret_action = (struct plan_action){ .kind = PLAN_WATCH };
 }

@@ -81,8 +81,7 @@ static cJSON *disks(const cJSON *list)
     cJSON *result = cJSON_CreateArray();
     const cJSON *disk;
 
-    cJSON_ArrayForEach(disk, cJSON_GetObjectItemCaseSensitive(list, "disks"))
-    {
+    cJSON_ArrayForEach(disk, cJSON_GetObjectItemCaseSensitive(list, "disks")) {
         cJSON *item = cJSON_CreateObject();
         if (cJSON_GetArraySize(result) == DISKS_MAX) {
             cJSON_Delete(item);
@@ -117,8 +116,7 @@ static cJSON *interfaces(const cJSON *status)
     cJSON *result = cJSON_CreateArray();
     const cJSON *link, *address;
 
-    cJSON_ArrayForEach(link, cJSON_GetObjectItemCaseSensitive(status, "links"))
-    {
+    cJSON_ArrayForEach(link, cJSON_GetObjectItemCaseSensitive(status, "links")) {
         cJSON *item, *addresses;
         if (cJSON_GetArraySize(result) == INTERFACES_MAX)
             break;
@@ -126,11 +124,10 @@ static cJSON *interfaces(const cJSON *status)
         add_text(item, "name", text(link, "name"), 15);
         add_text(item, "mac", text(link, "mac"), 64);
         addresses = cJSON_AddArrayToObject(item, "addresses");
-        cJSON_ArrayForEach(address, cJSON_GetObjectItemCaseSensitive(
-                                        link, "addresses")) if (cJSON_IsString(address) && address->valuestring[0] &&
-                                                                strlen(address->valuestring) < 50 &&
-                                                                cJSON_GetArraySize(addresses) < ADDRESSES_MAX)
-            cJSON_AddItemToArray(addresses, cJSON_CreateString(address->valuestring));
+        cJSON_ArrayForEach(address, cJSON_GetObjectItemCaseSensitive(link, "addresses"))
+            if (cJSON_IsString(address) && address->valuestring[0] && strlen(address->valuestring) < 50 &&
+                cJSON_GetArraySize(addresses) < ADDRESSES_MAX)
+                cJSON_AddItemToArray(addresses, cJSON_CreateString(address->valuestring));
         cJSON_AddItemToArray(result, item);
     }
     return result;

@@ -52,7 +52,9 @@ static const cJSON *report_of(const cJSON *reports, const char *name)
 {
     const cJSON *report;
 
-    cJSON_ArrayForEach(report, reports) if (!strcmp(json_string(report, "name"), name)) return report;
+    cJSON_ArrayForEach(report, reports)
+        if (!strcmp(json_string(report, "name"), name))
+            return report;
     return NULL;
 }
 

@@ -33,7 +33,11 @@ struct wanted {
     char stamp[256];   /* processes that were seen running, and since when */
     uint64_t stamp_ms;
     uint64_t unsettled_ms; /* since when it hasn't been up for long enough; 0: it is */
-    bool *cancelled;       /* the running job's flag, or NULL */
+    bool untold;           /* a container was started since the last `running` */
+    unsigned tells;        /* results of that run; told again while its first output grows */
+    uint64_t told_ms;
+    uint64_t told_hash; /* of what was told */
+    bool *cancelled;    /* the running job's flag, or NULL */
 };
 
 void wanted_free(struct wanted *wanted);

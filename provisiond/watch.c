@@ -44,12 +44,12 @@ char *watch_output(const cJSON *lines, size_t max)
     size_t size = 1, used = 0, from;
     char *text;
 
-    cJSON_ArrayForEach(line, lines) size += cJSON_IsString(line) ? strlen(line->valuestring) + 1 : 0;
+    cJSON_ArrayForEach(line, lines)
+        size += cJSON_IsString(line) ? strlen(line->valuestring) + 1 : 0;
     text = malloc(size);
     if (!text)
         return NULL;
-    cJSON_ArrayForEach(line, lines)
-    {
+    cJSON_ArrayForEach(line, lines) {
         size_t length = cJSON_IsString(line) ? strlen(line->valuestring) : 0;
         if (!cJSON_IsString(line))
             continue;
@@ -72,8 +72,10 @@ static void add_output(cJSON *report, const char *service)
     cleanup_json cJSON *lines = NULL;
     cleanup_free char *output = NULL;
     struct reason reason;
+    cJSON *params = call_name(service);
 
-    if (call("zinit", "stream_currentLogs", call_name(service), CALL_MS, &lines, NULL, &reason) != 0)
+    cJSON_AddBoolToObject(params, "raw", true);
+    if (call("zinit", "stream_currentLogs", params, CALL_MS, &lines, NULL, &reason) != 0)
         return;
     output = watch_output(lines, WATCH_OUTPUT_BYTES);
     cJSON_AddStringToObject(report, "output", output ? output : "");
@@ -141,8 +143,7 @@ int watch_containers(struct deploy *deploy)
     deploy->reports = cJSON_CreateArray();
     deploy->outcome = DEPLOY_UP;
     deploy->stamp[0] = '\0';
-    cJSON_ArrayForEach(workload, deploy->workloads)
-    {
+    cJSON_ArrayForEach(workload, deploy->workloads) {
         cJSON *report = cJSON_CreateObject();
         cJSON_AddItemToArray(deploy->reports, report);
         cJSON_AddStringToObject(report, "name", json_string(workload, "name"));
