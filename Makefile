@@ -142,4 +142,6 @@ $(foreach test,$(UNIT_TESTS),$(foreach kind,san node,$(eval $(call unit_rule,$(k
 .PHONY: unit-programs
 unit-programs: $(foreach kind,san node,$(UNIT_TESTS:%=$(B)/unit/$(kind)/%))
 
+include tests/fuzz/build.mk
+
 -include $(shell [ -d $(B)/obj ] && find $(B)/obj -name '*.d')

@@ -1,0 +1,19 @@
+# Fuzz targets: every parser of foreign bytes, under ASan and UBSan, driven by tests/fuzz/main.c. A target links lib.a and
+# the sources named in <target>_SOURCES, and begins from the kept corpus in tests/fuzz/corpus/<name>. With clang, the same
+# file without main.c and with -fsanitize=fuzzer is a libFuzzer target.
+
+FUZZ_TARGETS = fuzz_json fuzz_statement fuzz_checkpoint
+FUZZ_MUTATIONS = 2000
+FUZZ_SEED = 1
+
+define fuzz_rule
+$(B)/fuzz/$(1): $(call objects,san,tests/fuzz/$(1).c tests/fuzz/main.c $($(1)_SOURCES)) $(B)/obj/san/lib.a
+	@mkdir -p $$(@D)
+	@$$(san_CC) $$(LDFLAGS) $$(san_CFLAGS) $$(san_LDFLAGS) $$^ -o $$@ $($(1)_LIBS) -luv -lcjson -lsodium -lcurl -lpthread
+endef
+$(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(target))))
+
+.PHONY: fuzz
+fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/%) ## run every fuzz target over its corpus and FUZZ_MUTATIONS= inputs made from it
+	@for target in $(FUZZ_TARGETS); do echo -n "$$target: "; \
+	    $(B)/fuzz/$$target -n $(FUZZ_MUTATIONS) -s $(FUZZ_SEED) tests/fuzz/corpus/$${target#fuzz_}; done
