@@ -62,8 +62,7 @@ static void print_answer(const cJSON *answer)
         print_value(answer);
         return;
     }
-    cJSON_ArrayForEach(item, answer)
-    {
+    cJSON_ArrayForEach(item, answer) {
         if (item->string)
             printf("%s: ", item->string);
         print_value(item);

@@ -9,7 +9,6 @@
 #include "zinit/census.h"
 #include "zinit/loop.h"
 #include "zinit/page.h"
-#include "zinit/screen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,39 +42,27 @@ static char *make_page(void)
     return page_make(&(struct page_input){ services, disks, network, provision, listening });
 }
 
-static void print_page(const char *page, const int *fds, size_t count)
+static void print_page(const char *page)
 {
-    cleanup_free char *whole = NULL, *memory = census_memory(""), *resident = census_resident("");
+    cleanup_free char *memory = census_memory(""), *resident = census_resident("");
     struct utsname kernel;
-    int size;
 
     uname(&kernel);
-    size = asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s; resident: %s\n%s\n",
-                    kernel.nodename, kernel.release, (unsigned)(loop_now_ms() / 1000), memory ? memory : "?",
-                    resident ? resident : "?", page);
-    if (size < 0) {
-        whole = NULL;
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        if (write(fds[i], whole, (size_t)size) < 0)
-            log_debug("a console takes nothing");
+    printf("\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s; resident: %s\n%s\n", kernel.nodename, kernel.release,
+           (unsigned)(loop_now_ms() / 1000), memory ? memory : "?", resident ? resident : "?", page);
+    fflush(stdout);
 }
 
 int console_run(void)
 {
-    int fds[SCREEN_LINES_MAX];
-    size_t count = screen_open_consoles(fds, SCREEN_LINES_MAX, 0);
     cleanup_free char *shown = NULL;
 
-    if (count == 0) {
-        log_error("there is no console to show anything on");
-        return 1;
-    }
-    for (;; sleep(EVERY_S)) {
-        char *page = make_page();
+    for (;;) {
+        char *page;
+        sleep(EVERY_S); /* at first too: the boot has better to do */
+        page = make_page();
         if (page && (!shown || strcmp(page, shown) != 0)) {
-            print_page(page, fds, count);
+            print_page(page);
             free(shown);
             shown = page;
         } else {

@@ -47,14 +47,18 @@ static void make_valid(char *text, size_t size)
     }
 }
 
+/* "error [name] ", or nothing for a stream that is shown plainly. */
+static size_t write_label(const struct log_stream *stream, int level, char *line, size_t size)
+{
+    const char *word = level <= 3 ? "error " : level == 4 ? "warning " : "";
+
+    return stream->plain ? 0 : (size_t)snprintf(line, size, "%s[%.128s] ", word, stream->name);
+}
+
 static void show(struct log_stream *stream, int level, const char *text, size_t size)
 {
     static char line[RING_LINE_BYTES_MAX + 256];
-    size_t used = (size_t)snprintf(line, 200, "%s[%.128s] ",
-                                   level <= 3   ? "error "
-                                   : level == 4 ? "warning "
-                                                : "",
-                                   stream->name);
+    size_t used = write_label(stream, level, line, 200);
 
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];

@@ -15,6 +15,7 @@ struct log_stream {
     const char *name; /* the service's */
     struct loop *loop;
     struct screen *screen;
+    bool plain; /* shown without its name */
     struct ring ring;
     struct loop_source source; /* the pipe's reading end; fd -1: nobody writes */
     char *partial;             /* the begin of a line whose end hasn't come */

@@ -27,7 +27,8 @@ static void print_list(FILE *page, const cJSON *array)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, array) fprintf(page, " %s", cJSON_IsString(item) ? item->valuestring : "?");
+    cJSON_ArrayForEach(item, array)
+        fprintf(page, " %s", cJSON_IsString(item) ? item->valuestring : "?");
 }
 
 /* ---- who and where */
@@ -72,7 +73,8 @@ static void print_network(FILE *page, const cJSON *network)
         fprintf(page, LABEL "netd doesn't answer yet\n", "network");
         return;
     }
-    cJSON_ArrayForEach(link, cJSON_GetObjectItemCaseSensitive(network, "links")) print_link(page, link);
+    cJSON_ArrayForEach(link, cJSON_GetObjectItemCaseSensitive(network, "links"))
+        print_link(page, link);
     if (cJSON_IsObject(uplink)) {
         fprintf(page, LABEL "%s %s, gateway %s, dns", "uplink", text_of(uplink, "name", "?"),
                 text_of(uplink, "address", "?"), text_of(uplink, "gateway", "none"));
@@ -93,8 +95,7 @@ static void print_disks(FILE *page, const cJSON *answer)
         fprintf(page, LABEL "storaged doesn't answer yet\n", "disks");
     else if (cJSON_GetArraySize(disks) == 0)
         fprintf(page, LABEL "none\n", "disks");
-    cJSON_ArrayForEach(disk, disks)
-    {
+    cJSON_ArrayForEach(disk, disks) {
         fprintf(page, LABEL "%s %.1f GiB %s %s: %s\n", "disk", text_of(disk, "name", "?"),
                 number_of(disk, "size_bytes") / (1 << 30), text_of(disk, "media", ""), text_of(disk, "model", ""),
                 text_of(disk, "state", "?"));
@@ -105,8 +106,7 @@ static void print_contracts(FILE *page, const cJSON *provision)
 {
     const cJSON *contracts = cJSON_GetObjectItemCaseSensitive(provision, "contracts"), *contract;
 
-    cJSON_ArrayForEach(contract, contracts)
-    {
+    cJSON_ArrayForEach(contract, contracts) {
         const char *message = text_of(contract, "message", "");
         fprintf(page, LABEL "%s %s%s%s\n", "contract", text_of(contract, "id", "?"), text_of(contract, "state", "?"),
                 *message ? ": " : "", message);
@@ -127,8 +127,7 @@ static void print_services(FILE *page, const cJSON *services)
 
     if (!services)
         fprintf(page, LABEL "zinit doesn't answer\n", "services");
-    cJSON_ArrayForEach(service, services)
-    {
+    cJSON_ArrayForEach(service, services) {
         const char *state = cJSON_IsString(service) ? service->valuestring : "?";
         if (strcmp(state, "Running") != 0 && strcmp(state, "Success") != 0)
             fprintf(page, LABEL "%s: %s\n", "service", service->string, state);

@@ -12,7 +12,7 @@
 #define ACTIVE_CONSOLES "/sys/class/tty/console/active"
 #define FLUSH_MS 1000
 
-size_t screen_open_consoles(int ret_fds[], size_t max, int flags)
+static size_t open_consoles(int ret_fds[], size_t max)
 {
     char names[256] = "", *rest = names;
     int active = open(ACTIVE_CONSOLES, O_RDONLY | O_CLOEXEC);
@@ -28,12 +28,12 @@ size_t screen_open_consoles(int ret_fds[], size_t max, int flags)
         if (!*name)
             continue;
         snprintf(path, sizeof path, "/dev/%.50s", name);
-        ret_fds[count] = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | flags);
+        ret_fds[count] = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
         if (ret_fds[count] >= 0)
             count++;
     }
     if (count == 0 && max > 0) {
-        ret_fds[0] = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC | flags);
+        ret_fds[0] = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
         count = ret_fds[0] >= 0;
     }
     return count;
@@ -76,8 +76,11 @@ static void on_writable(struct loop_source *source, uint32_t events)
         line->used = (size_t)size;
         drain(line);
     }
-    if (line->used == 0)
+    if (line->used == 0) {
         watch(line, false);
+        free(line->buffer);
+        line->buffer = NULL;
+    }
 }
 
 static void add_line(struct screen *screen, struct loop *loop, int fd)
@@ -97,7 +100,7 @@ void screen_open(struct screen *screen, struct loop *loop, bool console)
 
     *screen = (struct screen){ 0 };
     if (console)
-        count = screen_open_consoles(fds, SCREEN_LINES_MAX, O_NONBLOCK);
+        count = open_consoles(fds, SCREEN_LINES_MAX);
     if (count == 0) {
         fds[0] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
         count = fds[0] >= 0;

@@ -9,14 +9,14 @@
 #include <stddef.h>
 
 #define SCREEN_LINES_MAX 4
-#define SCREEN_BUFFER_BYTES 32768
+#define SCREEN_BUFFER_BYTES (128 * 1024)
 
 struct screen_line {
     struct loop_source source;
     struct loop *loop;
     bool watched; /* waits for the line to take more */
     size_t used, dropped;
-    char *buffer; /* SCREEN_BUFFER_BYTES, once it was needed */
+    char *buffer; /* SCREEN_BUFFER_BYTES while the line is behind, else NULL */
 };
 
 struct screen {
@@ -30,6 +30,3 @@ void screen_open(struct screen *screen, struct loop *loop, bool console);
 void screen_write(struct screen *screen, const char *text, size_t size);
 /* Waits, a second at most, until all is out. */
 void screen_flush(struct screen *screen);
-
-/* Opens the kernel's active consoles for writing; the descriptors are the caller's. How many, at most `max`. */
-size_t screen_open_consoles(int ret_fds[], size_t max, int flags);

@@ -106,8 +106,8 @@ static void on_ready_fd(struct loop_source *source, uint32_t events)
     loop_remove(&service->supervisor->loop, source);
     if (size > 0)
         service_feed(service, MACHINE_READY);
-    else if (machine_has_process(service->state) && service->state != MACHINE_STOPPING)
-        log_warning("%s: closed its readiness descriptor without a newline: it is never ready", service->unit.name);
+    else /* it ends, as its exit will tell, or is never ready */
+        snprintf(service->reason, sizeof service->reason, "closed its readiness descriptor without a newline");
 }
 
 static int open_ready(struct service *service, int *ret_fd)
@@ -152,11 +152,7 @@ char **service_env(const struct service *service, bool ready)
 
 static int open_output(struct service *service, int *ret_fd)
 {
-    if (service->unit.log == UNIT_LOG_RING)
-        return logs_attach(&service->log, ret_fd);
-    if (service->unit.log == UNIT_LOG_STDOUT)
-        *ret_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 4);
-    return 0;
+    return service->unit.log == UNIT_LOG_NONE ? 0 : logs_attach(&service->log, ret_fd);
 }
 
 static int spawn_main(struct service *service, int *ret_error)
@@ -392,6 +388,7 @@ struct service *service_new(struct supervisor *supervisor, struct unit *unit)
     service->timer = (struct loop_timer){ .on_fire = on_timer, .context = service };
     service->sweep = (struct loop_timer){ .on_fire = on_sweep, .context = service };
     logs_open(&service->log, service->unit.name, &supervisor->loop, &supervisor->screen);
+    service->log.plain = service->unit.log == UNIT_LOG_STDOUT;
     test_open(service);
     return service;
 }

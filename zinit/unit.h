@@ -11,7 +11,7 @@
 enum unit_log {
     UNIT_LOG_RING,   /* kept, and copied to the console */
     UNIT_LOG_NONE,   /* thrown away */
-    UNIT_LOG_STDOUT, /* the service writes to zinit's own output */
+    UNIT_LOG_STDOUT, /* the same as RING, shown as it is, without the service's name */
 };
 
 struct unit_limits {
