@@ -134,8 +134,7 @@ static struct plan_wanted read_wanted(const cJSON *storage)
     struct plan_wanted wanted = { .claim_empty = true };
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, storage)
-    {
+    cJSON_ArrayForEach(item, storage) {
         if (strcmp(item->string, "claim") != 0) {
             log_warning("settings: storage.%.64s: unknown, ignored", item->string);
             continue;
@@ -396,12 +395,25 @@ static void retry(struct state *state)
     }
 }
 
+static void sweep(struct state *state)
+{
+    for (size_t i = 0; i < state->count; i++) {
+        struct state_entry *entry = &state->entries[i];
+        if (entry->known.stage != PLAN_USED || entry->pool.sweeps == 0)
+            continue;
+        entry->pool.sweeps--;
+        pool_sweep(&entry->pool);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct state *state = timer->data;
 
-    if (state->settled)
+    if (state->settled) {
         retry(state);
+        sweep(state);
+    }
     apply_scan(state);
     uv_timer_start(timer, on_tick, state->settled ? TICK_MS : TICK_UNSETTLED_MS, 0);
 }

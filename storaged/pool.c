@@ -209,8 +209,7 @@ static bool folder_has_entries(int parent_fd, const char *name)
     return count > 2;
 }
 
-/* Takes the groups of deleted volumes away. The cache's group lives as well. */
-static void sweep_groups(const struct pool *pool)
+void pool_sweep(const struct pool *pool)
 {
     cleanup_free uint64_t *live = calloc(pool->volume_count + 1, sizeof *live);
     int fd = openat(pool->top_fd, CACHE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -219,6 +218,7 @@ static void sweep_groups(const struct pool *pool)
     if (live) {
         for (size_t i = 0; i < pool->volume_count; i++)
             live[count++] = pool->volumes[i].subvolume_id;
+        /* The cache's group lives as well. */
         if (fd >= 0 && btrfs_util_subvolume_id_fd(fd, &live[count]) == BTRFS_UTIL_OK)
             count++;
         quota_sweep(pool->top_fd, live, count);
@@ -249,7 +249,7 @@ static int complete(const char *root, const struct disk *disk, struct pool *pool
     if (volume_scan(pool->volumes_fd, &pool->volumes, &pool->volume_count) < 0)
         return reason_refuse(reason, NULL, "holds our pool %s, whose volumes can't be read", disk->label);
     pool->cache_used = folder_has_entries(pool->top_fd, CACHE);
-    sweep_groups(pool);
+    pool_sweep(pool);
     return 0;
 }
 

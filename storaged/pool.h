@@ -19,6 +19,7 @@ struct pool {
     int top_fd, volumes_fd;
     struct volume *volumes; /* sorted by name */
     size_t volume_count;
+    unsigned sweeps; /* how often pool_sweep is still to be called: the kernel needs a while to clean a subvolume up */
 };
 
 /* What the sizes of a pool's volumes may add up to: its size less 64 MiB and a sixteenth for btrfs's own (system and
@@ -44,6 +45,11 @@ int pool_open(const char *root, const struct disk *disk, struct pool *ret_pool, 
 int pool_mount_cache(const char *root, const struct pool *pool);
 /* The disk whose cache is mounted there by an earlier run: its name, or "". */
 void pool_cache_mounted(const char *root, char ret_disk[static DISK_NAME_BYTES]);
+
+#define POOL_SWEEPS 4 /* after a volume was removed; one each tick */
+
+/* Removes the quota groups of volumes that are gone. */
+void pool_sweep(const struct pool *pool);
 
 /* Closes; the mount stays. Fine with a closed or zeroed one. */
 void pool_close(struct pool *pool);

@@ -186,6 +186,7 @@ int state_delete_volume(struct state *state, const char *name)
         if (r < 0)
             return r;
         *volume = pool->volumes[--pool->volume_count];
+        pool->sweeps = POOL_SWEEPS;
         log_info("volume %s: deleted from pool %s", name, pool->label);
     }
     return 0;
