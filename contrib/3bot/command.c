@@ -157,6 +157,22 @@ static int take_option(struct line *line, int argc, char **argv, int *at)
     return 0;
 }
 
+/* "farm" alone: which commands begin so. */
+static int refuse_word(const struct command *commands, const char *word)
+{
+    size_t length = strlen(word), used = 0;
+    char names[256] = "";
+
+    for (; commands->name; commands++) {
+        if (strncmp(commands->name, word, length) == 0 && commands->name[length] == ' ' && used < sizeof names)
+            used +=
+                (size_t)snprintf(names + used, sizeof names - used, "%s`3bot %s`", used ? ", " : "", commands->name);
+    }
+    if (used)
+        return out_fail(OUT_USAGE, "\"%s\" is only half a command: %s", word, names);
+    return out_fail(OUT_USAGE, "unknown command \"%s\": see `3bot --help`", word);
+}
+
 static int take_argument(struct line *line, int argc, char **argv, int *at)
 {
     struct call *call = &line->call;
@@ -169,7 +185,7 @@ static int take_argument(struct line *line, int argc, char **argv, int *at)
                 call->command = command;
         }
         if (!words)
-            return out_fail(OUT_USAGE, "unknown command \"%s\": see `3bot --help`", argv[*at]);
+            return refuse_word(line->commands, argv[*at]);
         *at += (int)words - 1;
         return 0;
     }

@@ -91,8 +91,7 @@ static int complete_id(struct session *session, const char *prefix, char ret_id[
     result = client_list(&session->client, path, &items, reason);
     if (result)
         return result;
-    cJSON_ArrayForEach(item, items)
-    {
+    cJSON_ArrayForEach(item, items) {
         const char *id = json_string(item, "id");
         if (id && *prefix && strncmp(id, prefix, strlen(prefix)) == 0 && decode_hex(id, bytes, sizeof bytes)) {
             snprintf(ret_id, HASH_TEXT_BYTES, "%s", id);

@@ -16,8 +16,7 @@ static const cJSON *result_of(const struct contracts_entry *entry, const char *n
 {
     const cJSON *workload;
 
-    cJSON_ArrayForEach(workload, entry->result_workloads)
-    {
+    cJSON_ArrayForEach(workload, entry->result_workloads) {
         const char *called = json_string(workload, "name");
         if (called && name && strcmp(called, name) == 0)
             return workload;
@@ -33,16 +32,26 @@ static const char *text_of(const cJSON *object, const char *name)
     return text ? text : "";
 }
 
+/* What to say of a workload: its node may have said nothing yet, or nothing that is for us. */
+static const char *state_of(const struct contracts_entry *entry, const cJSON *result)
+{
+    if (result)
+        return text_of(result, "state");
+    return entry->result.envelope ? "unknown" : "pending";
+}
+
 /* ---- JSON */
 
-static cJSON *workload_to_json(const struct session *session, const cJSON *workload, const cJSON *result, bool output)
+static cJSON *workload_to_json(const struct session *session, const struct contracts_entry *entry,
+                               const cJSON *workload, bool output)
 {
+    const cJSON *result = result_of(entry, json_string(workload, "name"));
     cJSON *value = cJSON_CreateObject();
     cleanup_free char *text = output && result ? contracts_output(session, result) : NULL;
 
     cJSON_AddStringToObject(value, "name", text_of(workload, "name"));
     cJSON_AddStringToObject(value, "type", text_of(workload, "type"));
-    cJSON_AddStringToObject(value, "state", result ? text_of(result, "state") : "pending");
+    cJSON_AddStringToObject(value, "state", state_of(entry, result));
     cJSON_AddStringToObject(value, "message", text_of(result, "message"));
     if (json_member(workload, "data"))
         cJSON_AddItemToObject(value, "data", cJSON_Duplicate(json_member(workload, "data"), true));
@@ -70,8 +79,8 @@ cJSON *contracts_to_json(const struct session *session, const struct contracts_e
     if (entry->result.envelope)
         cJSON_AddStringToObject(value, "result", entry->result.id);
     workloads = cJSON_AddArrayToObject(value, "workloads");
-    cJSON_ArrayForEach(workload, entry->workloads) cJSON_AddItemToArray(
-        workloads, workload_to_json(session, workload, result_of(entry, json_string(workload, "name")), output));
+    cJSON_ArrayForEach(workload, entry->workloads)
+        cJSON_AddItemToArray(workloads, workload_to_json(session, entry, workload, output));
     return value;
 }
 
@@ -81,8 +90,7 @@ static void tell_outputs(const struct session *session, const struct contracts_e
 {
     const cJSON *workload;
 
-    cJSON_ArrayForEach(workload, entry->workloads)
-    {
+    cJSON_ArrayForEach(workload, entry->workloads) {
         const cJSON *result = result_of(entry, json_string(workload, "name"));
         cleanup_free char *text = NULL;
         if (strcmp(text_of(workload, "type"), "container") != 0)
@@ -99,11 +107,10 @@ void contracts_tell(const struct session *session, const struct contracts_entry 
     struct out_table table = { 0 };
     const cJSON *workload;
 
-    cJSON_ArrayForEach(workload, entry->workloads)
-    {
+    cJSON_ArrayForEach(workload, entry->workloads) {
         const cJSON *result = result_of(entry, json_string(workload, "name"));
-        out_table_row(&table, 4, text_of(workload, "name"), text_of(workload, "type"),
-                      result ? text_of(result, "state") : "pending", text_of(result, "message"));
+        out_table_row(&table, 4, text_of(workload, "name"), text_of(workload, "type"), state_of(entry, result),
+                      text_of(result, "message"));
     }
     out_table_end(&table);
     if (!entry->workloads)
@@ -121,8 +128,7 @@ static void describe(const struct contracts_entry *entry, char *text, size_t siz
     const cJSON *workload;
     size_t used = (size_t)snprintf(text, size, "%s%s%s", contracts_state(entry), *message ? ": " : "", message);
 
-    cJSON_ArrayForEach(workload, entry->result_workloads)
-    {
+    cJSON_ArrayForEach(workload, entry->result_workloads) {
         const char *detail = text_of(workload, "message");
         if (used >= size)
             break;

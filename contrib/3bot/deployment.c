@@ -119,8 +119,7 @@ static int fetch_secrets(cJSON *data, const char *place, struct reason *reason)
     if (!cJSON_IsObject(secrets))
         return reason_refuse(reason, inner, "must be an object");
     fetched = cJSON_CreateObject();
-    cJSON_ArrayForEach(secret, secrets)
-    {
+    cJSON_ArrayForEach(secret, secrets) {
         cJSON *value = NULL;
         snprintf(inner, sizeof inner, "%.64s.secrets.%.128s", place, secret->string);
         if (fetch_secret(secret, inner, &value, reason))
@@ -183,8 +182,7 @@ static int convert_workloads(cJSON *workloads, struct reason *reason)
     cJSON *workload;
     size_t index = 0;
 
-    cJSON_ArrayForEach(workload, workloads)
-    {
+    cJSON_ArrayForEach(workload, workloads) {
         if (convert_workload(workload, index++, reason))
             return REFUSED;
     }
@@ -247,10 +245,8 @@ static void wipe_secrets(cJSON *workloads)
 {
     cJSON *workload, *secret;
 
-    cJSON_ArrayForEach(workload, workloads)
-    {
-        cJSON_ArrayForEach(secret, secrets_of(workload))
-        {
+    cJSON_ArrayForEach(workload, workloads) {
+        cJSON_ArrayForEach(secret, secrets_of(workload)) {
             if (cJSON_IsString(secret))
                 sodium_memzero(secret->valuestring, strlen(secret->valuestring));
         }
@@ -290,8 +286,7 @@ static int seal_secrets(cJSON *workload, const uint8_t key[static 32], struct re
         return 0;
     if (!sealed)
         sealed = cJSON_AddObjectToObject(data, "secret_env");
-    cJSON_ArrayForEach(secret, secrets)
-    {
+    cJSON_ArrayForEach(secret, secrets) {
         if (seal_secret(sealed, secret, key, reason))
             return REFUSED;
         sodium_memzero(secret->valuestring, strlen(secret->valuestring));
@@ -306,8 +301,7 @@ int deployment_workloads(const struct deployment *deployment, const uint8_t seal
     cJSON *workloads = cJSON_Duplicate(deployment->workloads, true), *workload;
     int result = sodium_init() < 0 || !workloads ? reason_refuse(reason, NULL, "memory is out") : 0;
 
-    cJSON_ArrayForEach(workload, workloads)
-    {
+    cJSON_ArrayForEach(workload, workloads) {
         if (!result)
             result = seal_secrets(workload, sealing_key, reason);
     }

@@ -6,6 +6,9 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
+
+#define PUBLISH_ATTEMPTS 3
 
 /* ---- The steps */
 
@@ -193,10 +196,24 @@ int evidence_statement(struct client *client, const char *id, enum statement_kin
     return result;
 }
 
+/* Posting the same envelope again is harmless: the directory answers as it did the first time. So a lost answer, or a
+ * directory that is starting or busy, isn't the end. */
+static int post_patiently(struct client *client, const char *envelope, const char *id, struct evidence *ret_evidence,
+                          struct reason *reason)
+{
+    int result = CLIENT_UNREACHABLE;
+
+    for (unsigned attempt = 0; attempt < PUBLISH_ATTEMPTS && result == CLIENT_UNREACHABLE; attempt++) {
+        sleep(attempt); /* 0, 1, 2 s */
+        result = evidence_post(client, envelope, id, ret_evidence, reason);
+    }
+    return result;
+}
+
 int evidence_publish(struct client *client, const char *envelope, const char *id, struct reason *reason)
 {
     struct evidence evidence;
-    int result = evidence_post(client, envelope, id, &evidence, reason);
+    int result = post_patiently(client, envelope, id, &evidence, reason);
 
     if (result)
         return result;

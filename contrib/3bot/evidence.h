@@ -40,5 +40,6 @@ void evidence_close(struct evidence *evidence);
 /* Fetch and check in one: 0 and a statement of the kind asked for (evidence_close), or a condition. */
 int evidence_statement(struct client *client, const char *id, enum statement_kind kind, struct evidence *ret_evidence,
                        struct reason *reason);
-/* Post and check in one; the envelope must have been accepted and be in the log. */
+/* Post and check in one; the envelope must have been accepted and be in the log. A directory that doesn't answer is
+ * asked again a few times. */
 int evidence_publish(struct client *client, const char *envelope, const char *id, struct reason *reason);

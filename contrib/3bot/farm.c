@@ -43,8 +43,7 @@ int farm_find(struct session *session, const char *name, int64_t *ret_farm, stru
     if (!name && cJSON_GetArraySize(items) > 1)
         return reason_refuse(reason, NULL, "you have %d farms: say which with --farm N (`3bot farm list --mine`)",
                              cJSON_GetArraySize(items));
-    cJSON_ArrayForEach(item, items)
-    {
+    cJSON_ArrayForEach(item, items) {
         const char *called = json_string(item, "name");
         if (name && (!called || strcmp(called, name) != 0))
             continue;
@@ -142,8 +141,7 @@ static void tell_list(const cJSON *items)
     const cJSON *item;
 
     out_table_row(&table, 5, "FARM", "NAME", "COUNTRY", "CITY", "BOT");
-    cJSON_ArrayForEach(item, items)
-    {
+    cJSON_ArrayForEach(item, items) {
         const cJSON *location = json_member(item, "location");
         char number[24];
         snprintf(number, sizeof number, "%lld", (long long)json_integer(item, "farm"));

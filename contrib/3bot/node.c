@@ -46,8 +46,7 @@ static int complete_id(struct session *session, const char *prefix, char ret_id[
     result = client_list(&session->client, "/v1/nodes", &items, reason);
     if (result)
         return result;
-    cJSON_ArrayForEach(item, items)
-    {
+    cJSON_ArrayForEach(item, items) {
         const char *id = json_string(item, "id");
         if (id && *prefix && strncmp(id, prefix, strlen(prefix)) == 0 && decode_id(id, bytes)) {
             snprintf(ret_id, ID_TEXT_BYTES, "%s", id);
@@ -125,8 +124,7 @@ int node_pick(struct session *session, struct resources needs, struct node *ret_
 
     if (result)
         return result;
-    cJSON_ArrayForEach(item, items)
-    {
+    cJSON_ArrayForEach(item, items) {
         const char *id = json_string(item, "id"), *status = json_string(item, "status");
         if (!id || !status || strcmp(status, "up") != 0 || !resources_fit(needs, view_free(item), &why))
             continue;
@@ -182,7 +180,8 @@ static void tell_list(const cJSON *items)
         return;
     }
     out_table_row(&table, 8, "NODE", "FARM", "STATUS", "HOSTNAME", "CPU FREE", "MEMORY FREE", "SSD FREE", "HDD FREE");
-    cJSON_ArrayForEach(item, items) add_row(&table, item);
+    cJSON_ArrayForEach(item, items)
+        add_row(&table, item);
     out_table_end(&table);
 }
 
@@ -247,8 +246,7 @@ static void show_disks(const cJSON *disks)
     const cJSON *disk;
     char size[UNITS_TEXT_BYTES];
 
-    cJSON_ArrayForEach(disk, disks)
-    {
+    cJSON_ArrayForEach(disk, disks) {
         units_format_size(json_integer(disk, "size_bytes"), size);
         out_line("disk          %s: %s, %s, %s, %lld reads/s, %s", json_string(disk, "name"),
                  json_string(disk, "media"), size,
@@ -261,11 +259,9 @@ static void show_interfaces(const cJSON *interfaces)
 {
     const cJSON *interface, *address;
 
-    cJSON_ArrayForEach(interface, interfaces)
-    {
+    cJSON_ArrayForEach(interface, interfaces) {
         char addresses[256] = "";
-        cJSON_ArrayForEach(address, json_member(interface, "addresses"))
-        {
+        cJSON_ArrayForEach(address, json_member(interface, "addresses")) {
             size_t used = strlen(addresses);
             snprintf(addresses + used, sizeof addresses - used, " %s", address->valuestring);
         }

@@ -66,8 +66,7 @@ static void tell_list(const cJSON *items)
         return;
     }
     out_table_row(&table, 5, "CONTRACT", "NODE", "STATE", "ENDS", "CREATED");
-    cJSON_ArrayForEach(item, items)
-    {
+    cJSON_ArrayForEach(item, items) {
         const char *id = json_string(item, "id"), *node = json_string(item, "node"),
                    *state = json_string(item, "state");
         char id_text[24], node_text[24], end[UNITS_TEXT_BYTES + 8], created[UNITS_TEXT_BYTES];

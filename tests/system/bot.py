@@ -7,6 +7,8 @@ import http.server
 import json
 import os
 import re
+import shutil
+import ssl
 import stat
 import subprocess
 import threading
@@ -153,6 +155,7 @@ def command_line(words):
         check(status == 0 and "--json" in out and out.startswith(f"3bot {name}"), f"{name} --help")
     check(words()[0] == 2, "no command at all: 2")
     fails(words, 2, "unknown command", "frobnicate")
+    fails(words, 2, "half a command.*farm create.*farm list", "farm")
     fails(words, 2, "unknown option --nope", "id", "--nope")
     fails(words, 2, "needs a value", "id", "--directory")
     fails(words, 2, "takes no value", "id", "--json=x")
@@ -470,6 +473,41 @@ def lies(words, directory, contract, result, folder):
     server.shutdown()
 
 
+def make_certificate(folder, name, address):
+    """A certificate that signs itself, and is its own authority."""
+    paths = folder / f"{name}.pem", folder / f"{name}-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=story", "-addext", f"subjectAltName={address}", "-out", paths[0], "-keyout", paths[1]],
+                   check=True, capture_output=True)
+    return paths
+
+
+def over_tls(words, directory, folder):
+    if not shutil.which("openssl"):
+        step("TLS: left out, openssl isn't here")
+        return
+    step("a directory behind TLS")
+    Liar.bend = staticmethod(lambda path, answer: answer)
+    good, other = make_certificate(folder, "good", "IP:127.0.0.1"), make_certificate(folder, "other", "DNS:other.example")
+    addresses = []
+    for paths in (good, other):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+        server.real = directory.url
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*paths)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        addresses.append(f"https://127.0.0.1:{server.server_port}")
+    fails(words, 1, "TLS with 127.0.0.1", "farm", "list", "--directory", addresses[0])
+    fails(words, 1, "TLS with 127.0.0.1", "farm", "list", "--directory", addresses[0], "--directory-ca", other[0])
+    fails(words, 1, "TLS with 127.0.0.1", "farm", "list", "--directory", addresses[1], "--directory-ca", other[0])
+    fails(words, 1, "can't be read", "farm", "list", "--directory-ca", folder / "absent.pem")
+    status, out, _ = words("farm", "list", "--directory", addresses[0], "--directory-ca", good[0])
+    check(status == 0 and "green" in out, "its own authority is believed when it is given")
+    settings = json.loads(words("invite", "--settings", "--directory", addresses[0], "--directory-ca", good[0])[1])
+    check(settings["directory_ca"] == good[0].read_text(), "and passed on to the nodes")
+
+
 def no_directory(words, directory, contract, folder):
     step("the directory away, back, and with another log")
     child = words.start("deploy", folder / "web.yaml", "--timeout", "30s")
@@ -509,6 +547,7 @@ def story(folder):
     pending = waiting(words, folder, node, {contract, failed})
     cancels(words, other, node, [contract, failed, pending])
     lies(words, directory, failed, words.bot.run("status", failed)["result"], folder)
+    over_tls(words, directory, folder)
     no_directory(words, directory, contract, folder)
     directory.stop()
 
