@@ -8,38 +8,20 @@
 
 #include "contrib/directory/api.h"
 #include "contrib/directory/feed.h"
+#include "contrib/directory/options.h"
 #include "contrib/directory/sequencer.h"
 
 #include "lib/log.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXIT_USAGE 2
 #define FLUSH_MS 15000
 #define DRAIN_MS 10
-
-static const char USAGE[] =
-    "usage: directoryd --store sqlite:PATH --key FILE --listen ADDRESS:PORT [--name ORIGIN] [--heartbeat SECONDS]\n"
-    "\n"
-    "Serves the grid's directory: a verifiable log of signed statements, and the views computed from it.\n"
-    "\n"
-    "  --store sqlite:PATH      where the log is kept; made when it isn't there\n"
-    "  --key FILE               the log's signing key (64 hexadecimal digits); made when it isn't there\n"
-    "  --listen ADDRESS:PORT    where to listen, as in 127.0.0.1:8080 or [::1]:8080; port 0 picks one\n"
-    "  --name ORIGIN            the log's name in its checkpoints (zos-directory)\n"
-    "  --heartbeat SECONDS      the pace of the nodes' heartbeats, 1 to 86400 (60)\n"
-    "  --help                   this text\n";
-
-struct options {
-    const char *store, *key, *listen, *name;
-    int64_t heartbeat_s;
-};
 
 struct program {
     struct directory directory;
@@ -47,67 +29,6 @@ struct program {
     uv_timer_t flush, drain;
     bool stopping, flushed;
 };
-
-static int usage_error(const char *text)
-{
-    fprintf(stderr, "directoryd: %s\n\n%s", text, USAGE);
-    return EXIT_USAGE;
-}
-
-/* 0, or the exit code plus one. */
-static int read_options(int argc, char **argv, struct options *ret_options)
-{
-    static const struct option known[] = {
-        { "store", required_argument, NULL, 's' },
-        { "key", required_argument, NULL, 'k' },
-        { "listen", required_argument, NULL, 'l' },
-        { "name", required_argument, NULL, 'n' },
-        { "heartbeat", required_argument, NULL, 'b' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
-    };
-    struct options options = { .name = "zos-directory", .heartbeat_s = 60 };
-    struct reason reason;
-    char *end;
-
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
-        switch (option) {
-        case 's':
-            options.store = optarg;
-            break;
-        case 'k':
-            options.key = optarg;
-            break;
-        case 'l':
-            options.listen = optarg;
-            break;
-        case 'n':
-            options.name = optarg;
-            break;
-        case 'b':
-            options.heartbeat_s = strtol(optarg, &end, 10);
-            if (*end || options.heartbeat_s < 1 || options.heartbeat_s > 86400)
-                return usage_error("--heartbeat must be a number of seconds from 1 to 86400") + 1;
-            break;
-        case 'h':
-            fputs(USAGE, stdout);
-            return EXIT_SUCCESS + 1;
-        default:
-            fputs(USAGE, stderr);
-            return EXIT_USAGE + 1;
-        }
-    }
-    if (optind < argc)
-        return usage_error("takes options only") + 1;
-    if (!options.store || !options.key || !options.listen)
-        return usage_error("--store, --key and --listen are needed") + 1;
-    if (!store_is_address(options.store))
-        return usage_error("--store must be sqlite:PATH") + 1;
-    if (server_check_listen(options.listen, &reason))
-        return usage_error(reason.text) + 1;
-    *ret_options = options;
-    return 0;
-}
 
 /* ---- Running and stopping */
 
@@ -216,7 +137,7 @@ int main(int argc, char **argv)
     char vkey[NOTE_VKEY_BYTES];
     struct options options = { 0 };
     struct reason reason = { 0 };
-    int exit_code = read_options(argc, argv, &options);
+    int exit_code = options_read(argc, argv, &options);
 
     if (exit_code)
         return exit_code - 1;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PENDING_BYTES_MAX (64 * 1024 * 1024) /* of bodies under way; more than that has to come again */
+#define PENDING_BYTES_MAX (64UL * 1024 * 1024) /* of bodies under way; more than that has to come again */
 
 struct submission {
     uv_work_t work;

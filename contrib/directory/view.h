@@ -20,5 +20,8 @@ void view_farm(struct directory *directory, struct request *request);
 void view_node(struct directory *directory, struct request *request);
 void view_contract(struct directory *directory, struct request *request);
 
+/* "up" or "down"; `seen` may be NULL. */
+const char *view_node_status(const struct directory *directory, const struct seen *seen);
+
 /* Totals. */
 void view_stats(struct directory *directory, struct request *request);

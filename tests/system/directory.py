@@ -325,6 +325,9 @@ def http_edges(directory, world):
         if directory.ask("GET", path).status != 404:
             raise Failed(f"{path} isn't 404")
     check(True, "unknown paths, ids and tile names are 404")
+    for path in ("/v1/bots/%ff%00%22", "/v1/nodes?%ff=1", "/v1/farms/%3Cb%3E"):
+        if directory.ask("GET", path).json()["status"] not in (400, 404):
+            raise Failed(f"{path} isn't refused")
     answer = directory.ask("DELETE", "/v1/nodes")
     check(answer.status == 405 and answer.headers["Allow"] == "GET, HEAD", "a wrong method is 405 with Allow")
     check(directory.ask("HEAD", "/v1/nodes").status == 200, "HEAD is as GET")

@@ -1,0 +1,14 @@
+#pragma once
+
+/* The command line. */
+
+#include <stdint.h>
+
+struct options {
+    /* The process's own strings. */
+    const char *store, *key, *listen, *name;
+    int64_t heartbeat_s;
+};
+
+/* 0; or, after saying why on stderr (--help: the usage, on stdout), the exit code plus one. */
+int options_read(int argc, char **argv, struct options *ret_options);

@@ -1,0 +1,157 @@
+/* One request: what its query says, how it is answered. */
+
+#include "contrib/directory/request.h"
+
+#include "lib/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Answers */
+
+static void set_answer(struct request *request, int status, const char *type, void *bytes, size_t size)
+{
+    free(request->answer);
+    request->status = status;
+    request->content_type = type;
+    request->answer = bytes;
+    request->answer_size = size;
+}
+
+void request_answer_bytes(struct request *request, const char *content_type, void *bytes, size_t size)
+{
+    set_answer(request, 200, content_type, bytes, size);
+}
+
+static void answer_out_of_memory(struct request *request)
+{
+    static const char text[] = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
+                               "\"detail\":\"out of memory\"}";
+
+    request->retry_after_s = 1;
+    set_answer(request, 503, "application/problem+json", strdup(text), sizeof text - 1);
+}
+
+static void answer_value(struct request *request, int status, const char *type, cJSON *value)
+{
+    char *text = value ? json_print(value) : NULL;
+
+    cJSON_Delete(value);
+    if (text)
+        set_answer(request, status, type, text, strlen(text));
+    else
+        answer_out_of_memory(request);
+}
+
+void request_answer_json(struct request *request, int status, cJSON *value)
+{
+    answer_value(request, status, "application/json", value);
+}
+
+void request_problem(struct request *request, int status, const char *detail, ...)
+{
+    char text[1024];
+    cJSON *problem = cJSON_CreateObject();
+    va_list arguments;
+
+    va_start(arguments, detail);
+    vsnprintf(text, sizeof text, detail, arguments);
+    va_end(arguments);
+    for (char *byte = text; *byte; byte++) {
+        if (*byte & 0x80) /* a path may hold what isn't UTF-8 */
+            *byte = '?';
+    }
+    cJSON_AddStringToObject(problem, "type", "about:blank");
+    cJSON_AddStringToObject(problem, "title", MHD_get_reason_phrase_for((unsigned)status));
+    cJSON_AddNumberToObject(problem, "status", status);
+    cJSON_AddStringToObject(problem, "detail", text);
+    if (status == 429 || status == 503)
+        request->retry_after_s = 1;
+    answer_value(request, status, "application/problem+json", problem);
+}
+
+enum MHD_Result request_send(struct request *request)
+{
+    char seconds[16];
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        request->answer_size, request->answer ?: "", request->answer ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    request->answer = NULL;
+    MHD_add_response_header(response, "Content-Type", request->content_type);
+    MHD_add_response_header(response, "Cache-Control", request->cache_control ?: "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (request->allow)
+        MHD_add_response_header(response, "Allow", request->allow);
+    if (request->security)
+        MHD_add_response_header(response, "Content-Security-Policy", request->security);
+    if (request->too_large)
+        MHD_add_response_header(response, "Connection", "close");
+    if (request->retry_after_s) {
+        snprintf(seconds, sizeof seconds, "%u", request->retry_after_s);
+        MHD_add_response_header(response, "Retry-After", seconds);
+    }
+    enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)request->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* ---- Query parameters */
+
+struct query {
+    struct request *request;
+    const struct parameter *table;
+};
+
+static bool read_integer(const char *text, const struct parameter *parameter, int64_t *ret_value)
+{
+    size_t length = strlen(text);
+
+    if (length < 1 || length > 16 || strspn(text, "0123456789") != length)
+        return false;
+    *ret_value = (int64_t)strtoull(text, NULL, 10);
+    return *ret_value >= parameter->min && *ret_value <= parameter->max;
+}
+
+static bool refuse_parameter(struct request *request, const struct parameter *parameter)
+{
+    if (parameter->kind == PARAMETER_INTEGER)
+        request_problem(request, 400, "%s: must be an integer from %" PRId64 " to %" PRId64, parameter->name,
+                        parameter->min, parameter->max);
+    else
+        request_problem(request, 400, "%s: must have %" PRId64 " to %" PRId64 " bytes", parameter->name, parameter->min,
+                        parameter->max);
+    return false;
+}
+
+static bool read_parameter(struct query *query, const char *name, const char *text)
+{
+    for (size_t i = 0; query->table && query->table[i].name; i++) {
+        const struct parameter *parameter = &query->table[i];
+        struct parameter_value *value = &query->request->values[i];
+        if (strcmp(parameter->name, name) != 0)
+            continue;
+        if (value->given)
+            return request_problem(query->request, 400, "%s: is given twice", name), false;
+        *value = (struct parameter_value){ .given = true, .text = text ? text : "" };
+        if (parameter->kind == PARAMETER_INTEGER)
+            return read_integer(value->text, parameter, &value->integer) || refuse_parameter(query->request, parameter);
+        int64_t length = (int64_t)strlen(value->text);
+        return (length >= parameter->min && length <= parameter->max) || refuse_parameter(query->request, parameter);
+    }
+    return request_problem(query->request, 400, "%.100s: no such parameter here", name), false;
+}
+
+static enum MHD_Result on_parameter(void *context, enum MHD_ValueKind kind, const char *name, const char *text)
+{
+    return read_parameter(context, name ? name : "", text) ? MHD_YES : MHD_NO;
+}
+
+bool request_read_query(struct request *request, const struct parameter *table)
+{
+    struct query query = { request, table };
+
+    MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_parameter, &query);
+    return request->status == 0;
+}
