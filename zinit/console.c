@@ -17,28 +17,47 @@
 #define EVERY_S 2
 #define TIMEOUT_MS 1000
 
-static cJSON *ask(const char *daemon, const char *method)
+/* `name` (may be NULL) is the one parameter. */
+static cJSON *ask(const char *daemon, const char *method, const char *name)
 {
     const char *run = getenv("ZOS_RUN");
     char path[108];
     cJSON *answer = NULL;
+    cleanup_json cJSON *params = name ? cJSON_CreateObject() : NULL;
     struct reason reason;
 
+    if (params)
+        cJSON_AddStringToObject(params, "name", name);
+
     snprintf(path, sizeof path, "%s/%s.sock", run ? run : "/run", daemon);
-    if (rpc_call(path, method, NULL, TIMEOUT_MS, &answer, NULL, &reason))
+    if (rpc_call(path, method, params, TIMEOUT_MS, &answer, NULL, &reason))
         return NULL;
     return answer;
 }
 
+/* In the place of the state of each service that isn't well: its whole status, which has the reason. */
+static void ask_reasons(cJSON *services)
+{
+    cJSON *next;
+
+    for (cJSON *service = services ? services->child : NULL; service; service = next) {
+        cJSON *status = page_is_well(service) ? NULL : ask("zinit", "service_status", service->string);
+        next = service->next;
+        if (status)
+            cJSON_ReplaceItemInObjectCaseSensitive(services, service->string, status);
+    }
+}
+
 static char *make_page(void)
 {
-    cleanup_json cJSON *services = ask("zinit", "service_list");
-    cleanup_json cJSON *disks = ask("storaged", "disk.list");
-    cleanup_json cJSON *network = ask("netd", "status");
-    cleanup_json cJSON *provision = ask("provisiond", "status");
+    cleanup_json cJSON *services = ask("zinit", "service_list", NULL);
+    cleanup_json cJSON *disks = ask("storaged", "disk.list", NULL);
+    cleanup_json cJSON *network = ask("netd", "status", NULL);
+    cleanup_json cJSON *provision = ask("provisiond", "status", NULL);
 
     cleanup_free char *listening = census_listening("");
 
+    ask_reasons(services);
     return page_make(&(struct page_input){ services, disks, network, provision, listening });
 }
 

@@ -121,6 +121,12 @@ static void print_missing(FILE *page, const cJSON *provision)
         fprintf(page, LABEL "%s\n", "missing", cJSON_IsString(item) ? item->valuestring : "?");
 }
 
+bool page_is_well(const cJSON *state)
+{
+    return cJSON_IsString(state) &&
+           (strcmp(state->valuestring, "Running") == 0 || strcmp(state->valuestring, "Success") == 0);
+}
+
 static void print_services(FILE *page, const cJSON *services)
 {
     const cJSON *service;
@@ -128,9 +134,12 @@ static void print_services(FILE *page, const cJSON *services)
     if (!services)
         fprintf(page, LABEL "zinit doesn't answer\n", "services");
     cJSON_ArrayForEach(service, services) {
-        const char *state = cJSON_IsString(service) ? service->valuestring : "?";
-        if (strcmp(state, "Running") != 0 && strcmp(state, "Success") != 0)
-            fprintf(page, LABEL "%s: %s\n", "service", service->string, state);
+        const char *reason = text_of(service, "reason", "");
+        if (page_is_well(service) || page_is_well(cJSON_GetObjectItemCaseSensitive(service, "state")))
+            continue;
+        fprintf(page, LABEL "%s: %s%s%s\n", "service", service->string,
+                cJSON_IsString(service) ? service->valuestring : text_of(service, "state", "?"), *reason ? ", " : "",
+                reason);
     }
 }
 

@@ -3,15 +3,19 @@
 /* The console page as text: pure, from what the daemons answered. */
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 
 /* Answers as they came; NULL: that daemon doesn't answer. */
 struct page_input {
-    const cJSON *services;  /* zinit's service_list */
+    const cJSON *services;  /* zinit's service_list, the service_status in place of the state where that isn't well */
     const cJSON *disks;     /* storaged's disk.list */
     const cJSON *network;   /* netd's status */
     const cJSON *provision; /* provisiond's status */
     const char *listening;  /* census.h; NULL: left out */
 };
+
+/* True for the state of a service that runs, or did what it was to do. */
+bool page_is_well(const cJSON *state);
 
 /* The page, a line each thing; the caller's, free(). NULL when memory is out. Strings in it come from daemons and are
  * printed with control characters as ?. */

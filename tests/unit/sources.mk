@@ -36,3 +36,4 @@ test_directory_tile_SOURCES = contrib/directory/tile.c
 test_directory_rules_SOURCES = contrib/directory/rules.c
 test_directory_store_SOURCES = $(addprefix contrib/directory/, tlog.c state.c store.c store_sqlite.c)
 test_directory_presence_SOURCES = $(addprefix contrib/directory/, presence.c store.c store_sqlite.c)
+test_zinit_page_SOURCES = zinit/page.c
