@@ -56,6 +56,9 @@ int apply_action(struct netd *netd, const struct plan_action *action)
     case PLAN_ADD_ADDRESS:
         return tell(rtnl_add_address(netd->rtnl_fd, action->index, &action->address), "give an address to",
                     action->index);
+    case PLAN_DROP_ADDRESS:
+        return tell(rtnl_delete_address(netd->rtnl_fd, action->index, &action->address), "take an address from",
+                    action->index);
     case PLAN_ADD_ROUTE:
         return tell(rtnl_add_route(netd->rtnl_fd, action->index, &everywhere, &action->address, STATIC_METRIC),
                     "add a route by", action->index);

@@ -95,7 +95,7 @@ static void on_ended(uv_process_t *process, int64_t status, int signal)
     struct dhcp *dhcp = process->data;
     if (uv_now(dhcp->loop) - dhcp->started_ms >= SETTLED_MS)
         dhcp->backoff_ms = 0;
-    if (!dhcp->stopping)
+    if (!dhcp->stopping && !dhcp->restarting)
         log_warning("dhcpcd ended (status %d, signal %d) after %llu ms", (int)status, signal,
                     (unsigned long long)(uv_now(dhcp->loop) - dhcp->started_ms));
     uv_close((uv_handle_t *)process, on_closed);
@@ -115,6 +115,7 @@ static int start(struct dhcp *dhcp)
     dhcp->process.data = dhcp;
     dhcp->started_ms = uv_now(dhcp->loop);
     dhcp->running = true;
+    dhcp->restarting = false;
     int error = uv_spawn(dhcp->loop, &dhcp->process, &options);
     if (error < 0) {
         log_fail(error, "start %s", options.file);
@@ -147,6 +148,7 @@ int dhcp_run(struct dhcp *dhcp, const char *config)
         return result;
     snprintf(dhcp->config, sizeof(dhcp->config), "%s", config);
     dhcp->backoff_ms = 0;
+    dhcp->restarting = dhcp->running;
     if (dhcp->running)
         return uv_process_kill(&dhcp->process, SIGTERM);
     return start(dhcp);

@@ -15,6 +15,7 @@ struct dhcp {
     uv_process_t process;
     uv_timer_t again; /* until it is started once more */
     bool running, stopping;
+    bool restarting; /* asked to end, to be started with another configuration */
     uint64_t started_ms;
     unsigned backoff_ms;
     char config[PLAN_DHCP_BYTES]; /* "": not asked to run yet */

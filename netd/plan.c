@@ -150,12 +150,26 @@ static bool has_route(const struct link_snapshot *seen, int index, const struct 
     return false;
 }
 
+/* Settings may come after a lease: the boot medium is read while the link is already up. The routes of an address go
+ * with it. */
+static void drop_other_addresses(const struct plan_input *input, struct plan *plan, const struct link *link,
+                                 const struct config_static *fixed)
+{
+    for (size_t i = 0; i < input->seen->addresses_count; i++) {
+        const struct link_address *address = &input->seen->addresses[i];
+        if (address->index == link->index && address->prefix.family == fixed->address.family &&
+            uplink_is_global(&address->prefix) && !prefix_equal(&address->prefix, &fixed->address))
+            add(plan, PLAN_DROP_ADDRESS, link->index, &address->prefix);
+    }
+}
+
 /* A default route by a gateway needs a link that is up; the kernel drops the route when the link goes down. */
 static void plan_static(const struct plan_input *input, struct plan *plan, const struct link *link,
                         const struct config_static *fixed)
 {
     if (!has_address(input->seen, link->index, &fixed->address))
         add(plan, PLAN_ADD_ADDRESS, link->index, &fixed->address);
+    drop_other_addresses(input, plan, link, fixed);
     if (fixed->gateway.family && link->carrier && !has_route(input->seen, link->index, &fixed->gateway))
         add(plan, PLAN_ADD_ROUTE, link->index, &fixed->gateway);
 }

@@ -12,13 +12,14 @@
 #define PLAN_ACTIONS_MAX 128
 
 enum plan_kind {
-    PLAN_FIREWALL,    /* put plan.firewall in force; nothing after it is done when that fails */
-    PLAN_DHCP,        /* run dhcpcd with plan.dhcp */
-    PLAN_LINK_UP,     /* index */
-    PLAN_ADD_ADDRESS, /* index, address */
-    PLAN_ADD_ROUTE,   /* index, address: the gateway of a default route */
-    PLAN_DROP_BRIDGE, /* index: its subnet clashes with a network of the node's, and nobody is on it */
-    PLAN_RESOLV,      /* write plan.resolv */
+    PLAN_FIREWALL,     /* put plan.firewall in force; nothing after it is done when that fails */
+    PLAN_DHCP,         /* run dhcpcd with plan.dhcp */
+    PLAN_LINK_UP,      /* index */
+    PLAN_ADD_ADDRESS,  /* index, address */
+    PLAN_DROP_ADDRESS, /* index, address: leased before the settings were there */
+    PLAN_ADD_ROUTE,    /* index, address: the gateway of a default route */
+    PLAN_DROP_BRIDGE,  /* index: its subnet clashes with a network of the node's, and nobody is on it */
+    PLAN_RESOLV,       /* write plan.resolv */
 };
 
 struct plan_action {

@@ -202,6 +202,20 @@ static void a_link_with_settings_is_not_leased(void **state)
     assert_string_equal(made->problem, "");
 }
 
+static void settings_that_come_after_a_lease_win(void **state)
+{
+    struct world world = online();
+    struct config_static *fixed = &world.config.statics[world.config.statics_count++];
+    memcpy(fixed->mac, world.links[0].mac, 6);
+    prefix_parse("10.0.2.200/24", &fixed->address);
+    const struct plan *made = plan(&world);
+    assert_true(has_action(made, PLAN_ADD_ADDRESS, 1));
+    assert_true(has_action(made, PLAN_DROP_ADDRESS, 1));
+    world.seen.addresses_count = 1; /* the link-local one stays */
+    add_address(&world, 1, "10.0.2.200/24");
+    assert_false(has_action(plan(&world), PLAN_DROP_ADDRESS, 1));
+}
+
 static void a_virtual_link_is_left_alone(void **state)
 {
     struct world world = new_world();
@@ -300,6 +314,7 @@ int main(void)
         cmocka_unit_test(ipv4_is_preferred_and_ipv6_alone_is_an_uplink),
         cmocka_unit_test(a_lease_of_another_address_gives_no_dns),
         cmocka_unit_test(a_link_with_settings_is_not_leased),
+        cmocka_unit_test(settings_that_come_after_a_lease_win),
         cmocka_unit_test(a_virtual_link_is_left_alone),
         cmocka_unit_test(containers_dns_goes_to_the_uplinks_servers),
         cmocka_unit_test(a_new_bridge_gets_a_subnet_that_the_node_has_no_part_in),
