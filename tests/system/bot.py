@@ -405,6 +405,23 @@ class Liar(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """The liar's door on loopback, with TLS when a certificate is given; clients that hang up are nothing to talk about."""
+
+    def __init__(self, directory, certificate=None):
+        super().__init__(("127.0.0.1", 0), Liar)
+        self.real = directory.url
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):
+        pass
+
+
 def on(prefix, change):
     """A bend of the answers under that path alone."""
     def bend(path, answer):
@@ -445,10 +462,8 @@ def other_root(directory):
 
 def lies(words, directory, contract, result, folder):
     step("a directory that lies")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
-    server.real = directory.url
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    lying = f"http://127.0.0.1:{server.server_port}"
+    server = Server(directory)
+    lying = server.url
 
     def caught(change, check_name, pattern, path=f"/v1/statements/{contract}", command="verify"):
         Liar.bend = staticmethod(on(path, change))
@@ -489,15 +504,7 @@ def over_tls(words, directory, folder):
     step("a directory behind TLS")
     Liar.bend = staticmethod(lambda path, answer: answer)
     good, other = make_certificate(folder, "good", "IP:127.0.0.1"), make_certificate(folder, "other", "DNS:other.example")
-    addresses = []
-    for paths in (good, other):
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
-        server.real = directory.url
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*paths)
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        addresses.append(f"https://127.0.0.1:{server.server_port}")
+    addresses = [Server(directory, paths).url for paths in (good, other)]
     fails(words, 1, "TLS with 127.0.0.1", "farm", "list", "--directory", addresses[0])
     fails(words, 1, "TLS with 127.0.0.1", "farm", "list", "--directory", addresses[0], "--directory-ca", other[0])
     fails(words, 1, "TLS with 127.0.0.1", "farm", "list", "--directory", addresses[1], "--directory-ca", other[0])
@@ -510,7 +517,7 @@ def over_tls(words, directory, folder):
 
 def no_directory(words, directory, contract, folder):
     step("the directory away, back, and with another log")
-    child = words.start("deploy", folder / "web.yaml", "--timeout", "30s")
+    child = words.start("deploy", folder / "web.yaml", "--timeout", "12s")
     time.sleep(1.5)
     directory.kill9()
     fails(words, 1, "the directory can't be reached.*connect", "status")
