@@ -61,11 +61,12 @@ static bool add_base64(cJSON *object, const char *name, const void *bytes, size_
 /* {"workloads":…} as text; NULL when memory is out. */
 static char *wrap(const cJSON *workloads)
 {
-    cleanup_json cJSON *object = cJSON_CreateObject();
+    cleanup_secret_text char *inner = json_print(workloads);
+    char *text;
 
-    if (!object || !cJSON_AddItemReferenceToObject(object, "workloads", (cJSON *)workloads))
+    if (!inner || asprintf(&text, "{\"workloads\":%s}", inner) < 0)
         return NULL;
-    return json_print(object);
+    return text;
 }
 
 static bool add_keys(cJSON *sealed, const uint8_t secret[static SECRET_BYTES], const struct contract_reader *readers,

@@ -28,7 +28,8 @@ struct checkpoint {
 
 /* 0, or REFUSED when it isn't a well-formed Ed25519 verifier key or the hash doesn't fit. */
 int note_verifier_parse(const char *text, struct note_verifier *ret_verifier, struct reason *reason);
-/* Name: non-empty, no white space, no '+'. 0, or REFUSED. */
+/* Name: 1 to NOTE_NAME_MAX visible ASCII characters, no '+' (C2SP would allow all of Unicode but space). 0, or REFUSED.
+ */
 int note_verifier_make(const char *name, const uint8_t public[static KEY_PUBLIC_BYTES],
                        struct note_verifier *ret_verifier, struct reason *reason);
 void note_verifier_format(const struct note_verifier *verifier, char ret_text[static NOTE_VKEY_BYTES]);

@@ -589,6 +589,30 @@ static void what_is_inside_must_be_strict_json(void **state)
     }
 }
 
+static int allocations_left;
+
+static void *allocate_while_allowed(size_t size)
+{
+    return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+static void sealing_gives_nothing_when_memory_is_out(void **state)
+{
+    const struct contract_reader reader = { .id = key_id(NODE.key), .public = NODE.public };
+    cJSON_Hooks hooks = { .malloc_fn = allocate_while_allowed, .free_fn = free };
+    cleanup_json cJSON *workloads = parse("[" DATA "]");
+    cJSON *sealed = NULL;
+
+    cJSON_InitHooks(&hooks);
+    for (int allowed = 0; !sealed && allowed < 200; allowed++) {
+        allocations_left = allowed;
+        sealed = contract_seal(workloads, NONCE, sizeof NONCE, &reader, 1);
+    }
+    cJSON_InitHooks(NULL);
+    assert_int_equal(json_check(sealed, CONTRACT_PRIVATE_RULES, "private", NULL), 0);
+    cJSON_Delete(sealed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -609,6 +633,7 @@ int main(void)
         cmocka_unit_test(it_belongs_to_one_contract),
         cmocka_unit_test(every_flipped_bit_is_seen),
         cmocka_unit_test(what_is_inside_must_be_strict_json),
+        cmocka_unit_test(sealing_gives_nothing_when_memory_is_out),
     };
 
     return cmocka_run_group_tests(tests, make_parties, free_parties);

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 /* A literal with its size, so that it can hold NUL. */
 #define TEXT(literal) literal, sizeof(literal) - 1
 
@@ -497,6 +499,34 @@ static void prints_minus_zero_as_zero(void **state)
     assert_string_equal(text, "0");
 }
 
+static int allocations_left;
+
+static void *allocate_while_allowed(size_t size)
+{
+    return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+/* The nth allocation of cJSON fails, for every n until none does. */
+static void says_when_memory_is_out(void **state)
+{
+    static const char text[] = "{\"a\":[1,\"two\",{\"b\":null}],\"c\":true}";
+    cJSON_Hooks hooks = { .malloc_fn = allocate_while_allowed, .free_fn = free };
+    cJSON *value = NULL;
+    int r = -ENOMEM;
+
+    cJSON_InitHooks(&hooks);
+    for (int allowed = 0; r == -ENOMEM; allowed++) {
+        allocations_left = allowed;
+        r = json_parse(text, strlen(text), JSON_SIZE_MAX, &value, NULL);
+        assert_true(r == 0 || (r == -ENOMEM && !value && allowed < 100));
+    }
+    cJSON_InitHooks(NULL);
+    assert_int_equal(r, 0);
+    cleanup_free char *again = json_print(value);
+    assert_string_equal(again, text);
+    cJSON_Delete(value);
+}
+
 static void gives_nothing_for_what_is_absent(void **state)
 {
     cleanup_json cJSON *object = cJSON_CreateObject();
@@ -524,6 +554,7 @@ int main(void)
         cmocka_unit_test(prints_integers_with_all_their_digits),
         cmocka_unit_test(prints_what_it_reads),
         cmocka_unit_test(prints_minus_zero_as_zero),
+        cmocka_unit_test(says_when_memory_is_out),
         cmocka_unit_test(gives_nothing_for_what_is_absent),
     };
 

@@ -491,6 +491,42 @@ static void refuses_what_is_too_large_to_send(void **state)
     assert_null(bytes);
 }
 
+static int allocations_left;
+
+static void *allocate_while_allowed(size_t size)
+{
+    return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+/* The nth allocation of cJSON fails, for every n until none does: nothing half-made comes out, nothing leaks. */
+static void says_when_memory_is_out(void **state)
+{
+    cJSON_Hooks hooks = { .malloc_fn = allocate_while_allowed, .free_fn = free };
+    struct statement statement;
+    char *bytes = NULL;
+    int r = -ENOMEM;
+
+    for (int allowed = 0; r == -ENOMEM; allowed++) {
+        cleanup_json cJSON *payload = parse(GOOD[5].text);
+        allocations_left = allowed;
+        cJSON_InitHooks(&hooks);
+        r = statement_sign(STATEMENT_CONTRACT, payload, 1, KEY, &bytes, NULL, NULL);
+        cJSON_InitHooks(NULL);
+        assert_true(r == 0 || (r == -ENOMEM && !bytes && allowed < 200));
+    }
+    r = -ENOMEM;
+    cJSON_InitHooks(&hooks);
+    for (int allowed = 0; r == -ENOMEM; allowed++) {
+        allocations_left = allowed;
+        r = statement_open(bytes, strlen(bytes), &statement, NULL);
+        assert_true(r == 0 || (r == -ENOMEM && allowed < 200));
+    }
+    cJSON_InitHooks(NULL);
+    assert_int_equal(r, 0);
+    statement_close(&statement);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +543,7 @@ int main(void)
         cmocka_unit_test(tells_a_bad_signature_from_a_bad_form),
         cmocka_unit_test(refuses_every_flipped_bit),
         cmocka_unit_test(refuses_what_is_too_large_to_send),
+        cmocka_unit_test(says_when_memory_is_out),
     };
 
     return cmocka_run_group_tests(tests, make_key, free_key);
