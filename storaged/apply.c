@@ -4,9 +4,8 @@
 #include "storaged/apply.h"
 
 #include "lib/log.h"
-#include "lib/settings.h"
-#include "storaged/boot_medium.h"
-#include "storaged/probe.h"
+#include "storaged/job.h"
+#include "storaged/wanted.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -19,79 +18,12 @@
 #define PATIENCE_MS 10000
 #define RETRY_TICKS_MAX 120 /* an hour */
 
-enum job_kind { JOB_EXAMINE, JOB_READ_MEDIUM, JOB_MAKE_POOL, JOB_MOUNT_POOL, JOB_MOUNT_CACHE };
-
-struct job {
-    struct state *state;
-    enum job_kind kind;
-    const char *root;
-    struct disk disk;
-    struct pool pool; /* in: of JOB_MOUNT_CACHE; out: of those that open one */
-    struct reason reason;
-    int result;
-};
-
 static void apply_step(struct state *state);
+static void on_job_done(struct job *job);
 
 static uint64_t now_ms(void)
 {
     return uv_hrtime() / 1000000;
-}
-
-/* ---- In the thread pool */
-
-static int make_pool(struct job *job)
-{
-    int r;
-
-    pool_new_label(job->disk.label);
-    r = pool_make(job->root, &job->disk, job->disk.label, &job->reason);
-    if (r == 0)
-        r = pool_open(job->root, &job->disk, &job->pool, &job->reason);
-    if (r == 0)
-        job->pool.made_now = true;
-    return r;
-}
-
-static void work(void *context)
-{
-    struct job *job = context;
-
-    switch (job->kind) {
-    case JOB_EXAMINE:
-        probe_disk(job->root, &job->disk);
-        break;
-    case JOB_READ_MEDIUM:
-        job->result = boot_medium_copy(job->root, job->disk.boot_partition);
-        break;
-    case JOB_MAKE_POOL:
-        job->result = make_pool(job);
-        break;
-    case JOB_MOUNT_POOL:
-        job->result = pool_open(job->root, &job->disk, &job->pool, &job->reason);
-        break;
-    case JOB_MOUNT_CACHE:
-        job->result = pool_mount_cache(job->root, &job->pool);
-        break;
-    }
-}
-
-/* ---- On the loop */
-
-static void on_work_done(void *context);
-
-static void start_job(struct state *state, enum job_kind kind, struct state_entry *entry)
-{
-    struct job *job = calloc(1, sizeof *job);
-
-    if (!job)
-        abort(); /* zinit starts it anew; all that is on the disks stays */
-    *job = (struct job){ .state = state, .kind = kind, .root = state->root, .disk = entry->known.disk };
-    if (kind == JOB_MOUNT_CACHE)
-        job->pool = entry->pool; /* its descriptors stay open: an entry stays while it is busy */
-    entry->busy = true;
-    if (daemon_work(&state->daemon, work, on_work_done, job) < 0)
-        abort();
 }
 
 static void refuse(struct state_entry *entry, const char *reason, bool failed)
@@ -128,37 +60,6 @@ static void take_up(struct state_entry *entry, const struct job *job)
              (long long)job->pool.size_bytes, disk_media_name(job->pool.media), job->pool.volume_count);
 }
 
-/* The setting `claim`: "empty" (or nothing), or "none". What isn't understood claims nothing: better a disk too few. */
-static struct plan_wanted read_wanted(const cJSON *storage)
-{
-    struct plan_wanted wanted = { .claim_empty = true };
-    const cJSON *item;
-
-    cJSON_ArrayForEach(item, storage) {
-        if (strcmp(item->string, "claim") != 0) {
-            log_warning("settings: storage.%.64s: unknown, ignored", item->string);
-            continue;
-        }
-        wanted.claim_empty = cJSON_IsString(item) && !strcmp(item->valuestring, "empty");
-        if (!wanted.claim_empty && !(cJSON_IsString(item) && !strcmp(item->valuestring, "none")))
-            log_warning("settings: storage.claim: must be \"empty\" or \"none\"; no disk is claimed");
-    }
-    return wanted;
-}
-
-static void read_settings(struct state *state)
-{
-    struct reason reason = { 0 };
-    struct settings settings;
-
-    if (settings_read(state->root, &settings, &reason) < 0)
-        abort();
-    if (reason.text[0])
-        log_warning("settings: %s", reason.text);
-    state->wanted = read_wanted(settings.storage);
-    settings_close(&settings);
-}
-
 static void examine(struct state *state, struct state_entry *entry)
 {
     struct disk disk;
@@ -168,7 +69,7 @@ static void examine(struct state *state, struct state_entry *entry)
     entry->known.stage = PLAN_EXAMINING;
     entry->known.medium_read = entry->look_again = entry->failed = false;
     entry->since_ms = now_ms();
-    start_job(state, JOB_EXAMINE, entry);
+    job_start(state, JOB_EXAMINE, entry, on_job_done);
 }
 
 static void finish(struct state *state, struct state_entry *entry, struct job *job)
@@ -182,7 +83,7 @@ static void finish(struct state *state, struct state_entry *entry, struct job *j
         entry->known.medium_read = true;
         entry->known.stage = PLAN_EXAMINED;
         if (job->result == 0)
-            read_settings(state);
+            state->wanted = wanted_read(state->root);
         break;
     case JOB_MAKE_POOL:
     case JOB_MOUNT_POOL:
@@ -215,16 +116,14 @@ static void let_go(struct state *state, struct state_entry *entry)
     state_remove(state, entry);
 }
 
-static void on_work_done(void *context)
+static void on_job_done(struct job *job)
 {
-    struct job *job = context;
     struct state *state = job->state;
     struct state_entry *entry = state_find_exact(state, &job->disk);
 
     assert(entry && entry->busy);
     entry->busy = false;
     finish(state, entry, job);
-    free(job);
     if (entry->gone) {
         let_go(state, entry);
         apply_scan(state); /* another disk may have its name by now */
@@ -245,16 +144,16 @@ static void act(struct state *state, const struct plan_action *action)
         return;
     case PLAN_MOUNT_CACHE:
         state->cache_working = true;
-        start_job(state, JOB_MOUNT_CACHE, entry);
+        job_start(state, JOB_MOUNT_CACHE, entry, on_job_done);
         return;
     case PLAN_READ_MEDIUM:
-        start_job(state, JOB_READ_MEDIUM, entry);
+        job_start(state, JOB_READ_MEDIUM, entry, on_job_done);
         break;
     case PLAN_MAKE_POOL:
-        start_job(state, JOB_MAKE_POOL, entry);
+        job_start(state, JOB_MAKE_POOL, entry, on_job_done);
         break;
     case PLAN_MOUNT_POOL:
-        start_job(state, JOB_MOUNT_POOL, entry);
+        job_start(state, JOB_MOUNT_POOL, entry, on_job_done);
         break;
     }
     entry->known.stage = PLAN_WORKING;
@@ -423,7 +322,7 @@ void apply_begin(struct state *state)
     char cache_disk[DISK_NAME_BYTES];
 
     state->begin_ms = now_ms();
-    read_settings(state);
+    state->wanted = wanted_read(state->root);
     pool_cache_mounted(state->root, cache_disk);
     state->cache_mounted = cache_disk[0];
     if (state->cache_mounted)
