@@ -15,6 +15,7 @@
 #define READ_BYTES 16384
 #define DETACH_BYTES_MAX (256 * 1024) /* the most that is read when the writer is gone: others may hold the pipe */
 #define DEFAULT_LEVEL 6
+#define PAUSE_MS 100
 
 static uint64_t logs_order;
 
@@ -55,10 +56,29 @@ static size_t write_label(const struct log_stream *stream, int level, char *line
     return stream->plain ? 0 : (size_t)snprintf(line, size, "%s[%.128s] ", word, stream->name);
 }
 
+/* Tells how many lines were left out of the consoles, once there is room again. */
+static void show_hidden(struct log_stream *stream)
+{
+    char note[256];
+    size_t used = write_label(stream, DEFAULT_LEVEL, note, 160);
+
+    if (stream->hidden == 0)
+        return;
+    used += (size_t)snprintf(note + used, sizeof note - used, "(%zu lines left out here)\n", stream->hidden);
+    stream->hidden = 0;
+    screen_write(stream->screen, note, used);
+}
+
 static void show(struct log_stream *stream, int level, const char *text, size_t size)
 {
     static char line[RING_LINE_BYTES_MAX + 256];
     size_t used = write_label(stream, level, line, 200);
+
+    if (!bucket_take(&stream->shown, loop_now_ms(), used + size + 1)) {
+        stream->hidden++;
+        return;
+    }
+    show_hidden(stream);
 
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -157,6 +177,7 @@ static ssize_t read_once(struct log_stream *stream)
 
 static void end_pipe(struct log_stream *stream)
 {
+    loop_disarm(stream->loop, &stream->resume);
     if (stream->partial_size > 0)
         logs_add(stream, stream->partial, stream->partial_size);
     drop_partial(stream);
@@ -166,9 +187,22 @@ static void end_pipe(struct log_stream *stream)
 static void on_output(struct loop_source *source, uint32_t events)
 {
     struct log_stream *stream = source->context;
+    ssize_t size = read_once(stream);
 
-    if (read_once(stream) < 0)
+    if (size < 0) {
         end_pipe(stream);
+    } else if (!bucket_take(&stream->taken, loop_now_ms(), (size_t)size)) {
+        loop_change(stream->loop, source, 0);
+        loop_arm(stream->loop, &stream->resume, PAUSE_MS);
+    }
+}
+
+static void on_resume(struct loop_timer *timer)
+{
+    struct log_stream *stream = timer->context;
+
+    if (stream->source.fd >= 0)
+        loop_change(stream->loop, &stream->source, EPOLLIN);
 }
 
 void logs_open(struct log_stream *stream, const char *name, struct loop *loop, struct screen *screen)
@@ -176,6 +210,9 @@ void logs_open(struct log_stream *stream, const char *name, struct loop *loop, s
     *stream = (struct log_stream){
         .name = name, .loop = loop, .screen = screen, .source = { .fd = -1, .on_event = on_output, .context = stream }
     };
+    stream->shown = (struct bucket){ .capacity = LOGS_SHOWN_BYTES, .per_s = LOGS_SHOWN_BYTES_PER_S };
+    stream->taken = (struct bucket){ .capacity = LOGS_TAKEN_BYTES, .per_s = LOGS_TAKEN_BYTES_PER_S };
+    stream->resume = (struct loop_timer){ .on_fire = on_resume, .context = stream };
     ring_open(&stream->ring, LOGS_RING_BYTES);
 }
 

@@ -2,6 +2,7 @@
 
 /* Logs: what services write, line by line, kept in a ring per service and copied to the consoles as `[name] text`. */
 
+#include "zinit/bucket.h"
 #include "zinit/loop.h"
 #include "zinit/ring.h"
 #include "zinit/screen.h"
@@ -9,6 +10,11 @@
 #include <cjson/cJSON.h>
 
 #define LOGS_RING_BYTES 65536
+/* One service can neither fill a serial line (11 KB/s) for the others nor keep PID 1 busy. */
+#define LOGS_SHOWN_BYTES 65536
+#define LOGS_SHOWN_BYTES_PER_S 4096
+#define LOGS_TAKEN_BYTES (1024 * 1024)
+#define LOGS_TAKEN_BYTES_PER_S (256 * 1024)
 
 /* What one service writes. It outlives the service's processes. */
 struct log_stream {
@@ -20,6 +26,10 @@ struct log_stream {
     struct loop_source source; /* the pipe's reading end; fd -1: nobody writes */
     char *partial;             /* the begin of a line whose end hasn't come */
     size_t partial_size;
+    struct bucket shown; /* what may go to the consoles */
+    size_t hidden;       /* lines that didn't, since the last that did */
+    struct bucket taken; /* what is read: the writer waits when it is empty */
+    struct loop_timer resume;
 };
 
 void logs_open(struct log_stream *stream, const char *name, struct loop *loop, struct screen *screen);

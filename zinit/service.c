@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define SWEEP_MS 100
+#define LIMITED_OOM_SCORE 500 /* what has a memory limit (a container) goes before the node's daemons */
 #define SWEEP_SLOW_MS 5000
 #define SWEEPS_FAST 50
 #define NO_EVENT MACHINE_EVENTS
@@ -175,7 +176,8 @@ static int spawn_main(struct service *service, int *ret_error)
                                           .dir = service->unit.dir,
                                           .output_fd = output,
                                           .ready_fd = ready,
-                                          .cgroup_fd = group },
+                                          .cgroup_fd = group,
+                                          .oom_score = service->unit.limits.memory_bytes ? LIMITED_OOM_SCORE : 0 },
                          &service->pid, ret_error);
 }
 

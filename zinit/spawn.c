@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -63,6 +64,19 @@ static void lower_nofile(void)
     }
 }
 
+static void set_oom_score(int score)
+{
+    char text[16];
+    int fd = score ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return;
+    snprintf(text, sizeof text, "%d", score);
+    if (write(fd, text, strlen(text)) < 0)
+        errno = 0; /* it starts all the same */
+    close(fd);
+}
+
 /* In the child. The pipe is moved out of the way of descriptors 0 to 3 first, as are the two that come from outside. */
 static _Noreturn void become(const struct spawn *spawn, int error_fd)
 {
@@ -73,6 +87,7 @@ static _Noreturn void become(const struct spawn *spawn, int error_fd)
     error_fd = fcntl(error_fd, F_DUPFD_CLOEXEC, 10);
     reset_signals();
     lower_nofile();
+    set_oom_score(spawn->oom_score);
     setsid();
     if (chdir(spawn->dir ? spawn->dir : "/") == 0 && place_output(output_fd) == 0 && place_ready(ready_fd) == 0)
         execvpe(spawn->argv[0], spawn->argv, spawn->env);

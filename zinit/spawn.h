@@ -13,6 +13,7 @@ struct spawn {
     int output_fd;   /* standard output and error; -1: /dev/null */
     int ready_fd;    /* -1: none */
     int cgroup_fd;   /* -1: none */
+    int oom_score;   /* added to its badness when memory is out (proc_pid_oom_score_adj(5)); 0: none */
 };
 
 /* Conditions of spawn_process. */

@@ -261,7 +261,7 @@ static uint64_t base_was_stopped_ms;
 
 static bool top_is_down(void)
 {
-    if (get("base")->state == MACHINE_STOPPING && !base_was_stopped_ms)
+    if (get("base")->state == MACHINE_STOPPING && get("top")->pid != 0)
         base_was_stopped_ms = loop_now_ms();
     return get("top")->pid == 0;
 }
