@@ -50,3 +50,4 @@ test_provisiond_bundle_SOURCES = $(addprefix provisiond/, bundle.c user.c profil
 test_provisiond_fetch_SOURCES = $(addprefix provisiond/, fetch.c image.c layer.c inodes.c)
 test_provisiond_fetch_LIBS = -larchive
 test_provisiond_result_SOURCES = $(addprefix provisiond/, watch.c call.c plan.c)
+test_zinit_server_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
