@@ -15,8 +15,8 @@
 #define BUCKETS 4096
 #define SLOT_MS 100UL
 #define WHEEL ((FEED_WAIT_MAX_S + 4UL) * 1000 / SLOT_MS) /* more than anybody waits */
-#define ENTRIES_MAX 256                                /* in one answer; the rest comes with the next request */
-#define ENTRIES_BYTES_MAX (1024UL * 1024)              /* of envelopes, likewise */
+#define ENTRIES_MAX 256                                  /* in one answer; the rest comes with the next request */
+#define ENTRIES_BYTES_MAX (1024UL * 1024)                /* of envelopes, likewise */
 
 /* Links of a ring; a head alone points to itself. */
 struct ring {

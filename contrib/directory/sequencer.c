@@ -29,6 +29,7 @@ struct submission {
 
     /* What the commit finds: status 201 or 200 and the index, or why not. */
     uint64_t index;
+    struct merkle_proof proof;
     char feed_node[ID_TEXT_BYTES];
     cJSON *answer;
 };
@@ -162,6 +163,20 @@ static bool sequence(struct store *store, uint64_t size, struct submission *subm
     return true;
 }
 
+static bool is_logged(const struct submission *submission)
+{
+    return submission->status == 200 || submission->status == 201;
+}
+
+/* Within the transaction, which spares a lock for each hash that is read. Failures stick to the store. */
+static void prove_all(struct store *store, uint64_t size, struct submission *submission)
+{
+    for (; submission && !store->error; submission = submission->next) {
+        if (is_logged(submission))
+            tlog_prove_inclusion(store, submission->index, size, &submission->proof);
+    }
+}
+
 static int run_transaction(struct commit *commit)
 {
     struct store *store = commit->sequencer->directory->writer;
@@ -172,6 +187,7 @@ static int run_transaction(struct commit *commit)
         size += sequence(store, size, submission);
     presence_write(store, commit->seen, commit->seen_count);
     int error = size > before ? tlog_write_ahead(store, size, &commit->head.checkpoint) : store->error;
+    prove_all(store, size, commit->first);
     if (error >= 0)
         error = store_commit(store);
     if (error < 0)
@@ -179,25 +195,15 @@ static int run_transaction(struct commit *commit)
     return error;
 }
 
-static void make_answer(struct commit *commit, struct submission *submission)
+static void make_answer(const struct commit *commit, struct submission *submission)
 {
-    struct directory *directory = commit->sequencer->directory;
-    uint64_t size = commit->head.checkpoint.size;
-    struct merkle_proof proof;
-
-    if (submission->status != 200 && submission->status != 201)
+    if (!is_logged(submission))
         return;
-    if (tlog_prove_inclusion(directory->writer, submission->index, size, &proof) < 0) {
-        store_clear(directory->writer);
-        submission->status = 503;
-        reason_refuse(&submission->reason, NULL, "it is logged, but can't be proved now; send it again");
-        return;
-    }
     submission->answer = cJSON_CreateObject();
     cJSON_AddStringToObject(submission->answer, "id", submission->statement.id);
     json_add_integer(submission->answer, "index", (int64_t)submission->index);
     cJSON_AddStringToObject(submission->answer, "checkpoint", commit->head.note);
-    cJSON_AddItemToObject(submission->answer, "proof", merkle_proof_to_json(&proof));
+    cJSON_AddItemToObject(submission->answer, "proof", merkle_proof_to_json(&submission->proof));
 }
 
 static void run_commit(uv_work_t *work)

@@ -316,6 +316,7 @@ void server_close(struct server *server)
 {
     if (!server)
         return;
+    MHD_run(server->daemon); /* what was just answered is sent */
     uv_poll_stop(&server->poll);
     uv_timer_stop(&server->timer);
     uv_close((uv_handle_t *)&server->poll, on_closed);

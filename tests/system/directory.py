@@ -457,14 +457,12 @@ def feeds(directory, world):
           .status == 409, "what has stopped doesn't run again: 409")
 
 
-def post_many(directory, count, acknowledged, stop=None):
+def post_many(directory, count, acknowledged):
     """Bots from 16 clients; what is acknowledged is added to the dict: envelope → answer."""
     lock = threading.Lock()
 
     def client(number):
         for i in range(count):
-            if stop and stop.is_set():
-                return
             envelope = Principal(f"b{number}-{i}-{os.urandom(4).hex()}").bot()
             try:
                 answer = directory.ask("POST", "/v1/statements", envelope)
@@ -505,12 +503,14 @@ def many(directory, world):
 
 def killed(directory, world):
     for turn in range(4):
-        step(f"kill -9 while 16 clients post, {turn + 1} of 4")
-        acknowledged, stop = {}, threading.Event()
-        killer = threading.Timer(0.2 + 0.23 * turn, directory.process.kill9)
+        how = "kill -9" if turn < 3 else "SIGTERM"
+        step(f"{how} while 16 clients post, {turn + 1} of 4")
+        acknowledged, process = {}, directory.process
+        killer = threading.Timer(0.2 + 0.23 * turn, process.kill9 if turn < 3 else process.stop)
         killer.start()
         post_many(directory, 1000, acknowledged)
         killer.join()
+        check(process.child.returncode == (-9 if turn < 3 else 0), f"it ended by {how}")
         directory.start()
         entries = check_log(directory)
         leaves = [sodium.leaf_hash(e) for e in entries]
