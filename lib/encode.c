@@ -142,6 +142,6 @@ bool decode_hex(const char *text, void *ret_bytes, size_t size)
             return false;
     }
     for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+        bytes[i] = (uint8_t)((unsigned)hex_value(text[2 * i]) << 4 | (unsigned)hex_value(text[2 * i + 1]));
     return true;
 }

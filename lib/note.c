@@ -79,8 +79,8 @@ int note_verifier_parse(const char *text, struct note_verifier *ret_verifier, st
     const char *plus = strchr(text, '+'), *second = plus ? strchr(plus + 1, '+') : NULL;
     struct note_verifier verifier;
     char name[NOTE_NAME_MAX + 1], hex[9];
-    uint8_t hash[4];
-    size_t size;
+    uint8_t hash[4] = { 0 };
+    size_t size = 0;
 
     if (!second || second - plus != 9 || (size_t)(plus - text) > NOTE_NAME_MAX)
         return reason_refuse(reason, NULL, "a verifier key must look like name+hash+key");
