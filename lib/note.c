@@ -77,7 +77,7 @@ int note_verifier_make(const char *name, const uint8_t public[static KEY_PUBLIC_
 int note_verifier_parse(const char *text, struct note_verifier *ret_verifier, struct reason *reason)
 {
     const char *plus = strchr(text, '+'), *second = plus ? strchr(plus + 1, '+') : NULL;
-    struct note_verifier verifier;
+    struct note_verifier verifier = { 0 };
     char name[NOTE_NAME_MAX + 1], hex[9];
     uint8_t hash[4] = { 0 };
     size_t size = 0;
