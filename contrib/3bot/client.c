@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define CLIENT_ANSWER_BYTES_MAX (16U * 1024 * 1024)
+#define CLIENT_ANSWER_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define CLIENT_TIMEOUT_MS 60000
 #define CLIENT_PAGE 500
 #define CLIENT_ITEMS_MAX 100000
@@ -175,7 +175,7 @@ static int ask(struct client *client, const char *method, const char *path, cons
 static int perform(struct client *client, const char *method, const char *path, const char *body, cJSON **ret_object,
                    struct reason *reason)
 {
-    struct http_answer answer;
+    struct http_answer answer = { 0 };
     int result = ask(client, method, path, body, &answer, reason);
 
     if (result)
@@ -187,7 +187,7 @@ static int perform(struct client *client, const char *method, const char *path, 
 
 int client_check_log(struct client *client, struct reason *reason)
 {
-    struct http_answer answer;
+    struct http_answer answer = { 0 };
     struct checkpoint now;
     int result = ask(client, "GET", "/log/checkpoint", NULL, &answer, reason);
 

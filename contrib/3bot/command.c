@@ -150,7 +150,7 @@ static int take_option(struct line *line, int argc, char **argv, int *at)
     value = !either->value ? "" : value ? value + 1 : argv[*at];
     if (either->value && !*value)
         return out_fail(OUT_USAGE, "--%s needs a value that isn't empty", either->name);
-    if (option)
+    if (option && command)
         line->call.values[option - command->options] = value;
     else
         take_global(line, (size_t)(global - GLOBALS), value);

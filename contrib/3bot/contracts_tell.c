@@ -126,7 +126,11 @@ static void describe(const struct contracts_entry *entry, char *text, size_t siz
 {
     const char *message = contracts_message(entry), *between = ": ";
     const cJSON *workload;
-    size_t used = (size_t)snprintf(text, size, "%s%s%s", contracts_state(entry), *message ? ": " : "", message);
+    size_t used;
+
+    if (!entry->result.envelope)
+        message = "its node hasn't taken it yet";
+    used = (size_t)snprintf(text, size, "%s%s%s", contracts_state(entry), *message ? ": " : "", message);
 
     cJSON_ArrayForEach(workload, entry->result_workloads) {
         const char *detail = text_of(workload, "message");

@@ -38,22 +38,29 @@ static bool ends_with(const char *text, const char *end)
     return length >= part && strcmp(text + length - part, end) == 0;
 }
 
-/* "1GiB" → 1073741824 at every key that ends in _bytes. */
+/* "1GiB" → 1073741824 in the place of one item. */
+static int convert_size(cJSON *data, const cJSON *item, const char *place, struct reason *reason)
+{
+    char name[PLACE_BYTES / 2], inner[PLACE_BYTES];
+    int64_t bytes;
+
+    snprintf(name, sizeof name, "%s", item->string); /* a copy: the item goes */
+    snprintf(inner, sizeof inner, "%.64s.%s", place, name);
+    if (units_parse_size(item->valuestring, &bytes, reason))
+        return reason_prefix(reason, inner);
+    cJSON_ReplaceItemInObjectCaseSensitive(data, name, cJSON_CreateNumber((double)bytes));
+    return 0;
+}
+
+/* The same at every key that ends in _bytes. */
 static int convert_sizes(cJSON *data, const char *place, struct reason *reason)
 {
     cJSON *item, *following;
 
     for (item = data->child; item; item = following) {
-        cleanup_free char *name = strdup(item->string);
-        char inner[PLACE_BYTES];
-        int64_t bytes;
         following = item->next;
-        if (!cJSON_IsString(item) || !name || !ends_with(name, "_bytes"))
-            continue;
-        snprintf(inner, sizeof inner, "%.64s.%.64s", place, name);
-        if (units_parse_size(item->valuestring, &bytes, reason))
-            return reason_prefix(reason, inner);
-        cJSON_ReplaceItemInObjectCaseSensitive(data, name, cJSON_CreateNumber((double)bytes));
+        if (cJSON_IsString(item) && ends_with(item->string, "_bytes") && convert_size(data, item, place, reason))
+            return REFUSED;
     }
     return 0;
 }

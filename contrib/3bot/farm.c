@@ -106,7 +106,7 @@ static int create(struct session *session, struct call *call)
     struct reason reason = { 0 };
     char id[HASH_TEXT_BYTES];
     const char *name = call->arguments[0];
-    int64_t farm;
+    int64_t farm = 0;
     int result = make_payload(call, payload);
 
     if (result)

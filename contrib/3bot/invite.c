@@ -137,7 +137,7 @@ static int invite(struct session *session, const struct call *call)
     cleanup_json cJSON *payload = cJSON_CreateObject();
     cleanup_free char *envelope = NULL, *text = NULL;
     struct reason reason = { 0 };
-    int64_t farm = 0, nodes = INVITE_NODES_DEFAULT, expires_s, now = time(NULL);
+    int64_t farm = 0, nodes = INVITE_NODES_DEFAULT, expires_s = 0, now = time(NULL);
     int result = read_options(call, &farm, &nodes, &expires_s);
 
     if (result)

@@ -258,11 +258,17 @@ void out_table_row(struct out_table *table, size_t columns, ...)
 
 static void print_row(const struct out_table *table, size_t row, const size_t *widths)
 {
+    char *const *cells = table->cells + row * table->columns;
+    size_t behind = 0; /* how far the last cell stands behind: nothing is padded for the sake of empty cells */
+
     for (size_t i = 0; i < table->columns; i++) {
-        const char *cell = table->cells[row * table->columns + i];
-        fputs(cell ? cell : "", stdout);
-        if (i + 1 < table->columns)
-            printf("%*s", (int)(widths[i] - width_of(cell ? cell : "") + 2), "");
+        const char *cell = cells[i] ? cells[i] : "";
+        if (*cell) {
+            printf("%*s%s", (int)behind, "", cell);
+            behind = widths[i] - width_of(cell) + 2;
+        } else {
+            behind += widths[i] + 2;
+        }
     }
     putchar('\n');
 }
