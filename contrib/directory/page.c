@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define PAGE_LIMIT_DEFAULT 100
+#define PAGE_BYTES_MAX (1024UL * 1024) /* of what the rows hold: a node may have 60 KB of disks */
 
 void page_filter(struct page_query *query, const char *condition, struct store_value value)
 {
@@ -31,6 +32,17 @@ static void run_query(struct store *store, const struct page_query *query, struc
     store_select_values(store, ret_rows, query->sql, query->values, query->count);
 }
 
+static size_t row_bytes(const struct store_rows *rows, int columns)
+{
+    size_t sum = 0, size;
+
+    for (int column = 0; column < columns; column++) {
+        store_bytes(rows, column, &size);
+        sum += size;
+    }
+    return sum;
+}
+
 static cJSON *make_page(struct directory *directory, const struct page_view *view, struct store_rows *rows,
                         const struct request *request, int64_t limit)
 {
@@ -38,18 +50,20 @@ static cJSON *make_page(struct directory *directory, const struct page_view *vie
     char cursor[HASH_TEXT_BYTES] = "";
     bool more = false;
     int64_t count = 0;
+    size_t bytes = 0;
 
     while (!more && store_next(rows)) {
         cJSON *item = view->make(directory, rows, request);
         if (!item)
             continue;
-        more = count++ == limit;
+        more = count++ == limit || bytes > PAGE_BYTES_MAX;
         if (more) {
             cJSON_Delete(item);
             break;
         }
         cJSON_AddItemToArray(items, item);
         snprintf(cursor, sizeof cursor, "%s", store_text(rows, 0));
+        bytes += row_bytes(rows, view->columns);
     }
     if (more)
         cJSON_AddStringToObject(page, "next", cursor);

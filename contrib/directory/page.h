@@ -9,8 +9,9 @@
 
 struct page_view {
     const char *select; /* ends in WHERE true; column 0 is the cursor */
-    const char *order;  /* name of column 0 */
-    const char *key;    /* how one is asked for: "id = " */
+    int columns;
+    const char *order; /* name of column 0 */
+    const char *key;   /* how one is asked for: "id = " */
     enum store_kind key_kind;
     const char *thing;
     /* The item, or NULL when the filters leave it out. `request` may be NULL: no filters. */
@@ -38,7 +39,7 @@ void page_filter(struct page_query *query, const char *condition, struct store_v
 void page_filter_text(struct page_query *query, const char *condition, const struct parameter_value *value);
 void page_filter_integer(struct page_query *query, const char *condition, const struct parameter_value *value);
 
-/* Answers {items[], next} by the request's `limit` and `after`. */
+/* Answers {items[], next} by the request's `limit` and `after`; a page that grows large ends before its limit. */
 void page_answer_list(struct directory *directory, struct request *request, const struct page_view *view,
                       struct page_query *query);
 /* Answers the one item whose key is `number`, or, when that is negative, the request's argument; or 404. */

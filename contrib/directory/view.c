@@ -25,7 +25,7 @@ static cJSON *make_bot(struct directory *directory, const struct store_rows *row
 }
 
 static const struct page_view BOTS = {
-    "SELECT id, idx, name, description, created FROM bots WHERE true", "id", "id =", STORE_TEXT, "bot", make_bot
+    "SELECT id, idx, name, description, created FROM bots WHERE true", 5, "id", "id =", STORE_TEXT, "bot", make_bot
 };
 
 void view_bots(struct directory *directory, struct request *request)
@@ -69,6 +69,7 @@ static cJSON *make_farm(struct directory *directory, const struct store_rows *ro
 
 static const struct page_view FARMS = {
     "SELECT farm, id, idx, bot, name, description, location, created FROM farms WHERE true",
+    8,
     "farm",
     "farm =",
     STORE_INTEGER,
@@ -132,6 +133,7 @@ static cJSON *make_contract(struct directory *directory, const struct store_rows
 static const struct page_view CONTRACTS = {
     "SELECT idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result, cancelled FROM contracts"
     " WHERE true",
+    14,
     "idx",
     "id =",
     STORE_INTEGER,

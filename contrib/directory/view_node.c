@@ -77,6 +77,7 @@ static const struct page_view NODES = {
     "SELECT id, idx, statement, farm, created, hostname, os_version, wireguard_key, sealing_key, cru, mru, sru, hru, "
     "disks,"
     " machine, interfaces FROM nodes WHERE true",
+    16,
     "id",
     "id =",
     STORE_TEXT,

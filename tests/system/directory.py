@@ -22,7 +22,7 @@ from process import Process, poll, program
 
 GIB = 1 << 30
 HEARTBEAT_S = 1
-RESOURCES = {"cru_milli": 4000, "mru_bytes": 4 * GIB, "sru_bytes": 100 * GIB, "hru_bytes": 0}
+RESOURCES = {"cru_milli": 4000, "mru_bytes": 8 * GIB, "sru_bytes": 100 * GIB, "hru_bytes": 0}
 SMALL = {"cru_milli": 100, "mru_bytes": 64 << 20, "sru_bytes": 0, "hru_bytes": 0}
 
 
@@ -283,7 +283,7 @@ def refusals(directory, world):
         (422, "a statement from yesterday", bob.bot(created=now - 86400)),
         (422, "a statement of tomorrow", bob.bot(created=now + 86400)),
         (422, "an expired contract", alice.contract(node, expires=now - 1)),
-        (422, "more than the node has", alice.contract(node, reserves={**SMALL, "mru_bytes": 5 * GIB, "sru_bytes": GIB})),
+        (422, "more than the node has", alice.contract(node, reserves={**SMALL, "mru_bytes": 9 * GIB, "sru_bytes": GIB})),
         (422, "reserves that don't cover the workloads", alice.contract(node, reserves=SMALL)),
         (422, "an expired invite", Principal().node(old_invite)),
         (422, "a heartbeat as a statement", node.heartbeat()),
@@ -411,6 +411,13 @@ def views(directory, world):
     for query, count in ((f"bot={alice.id}", 1), (f"node={node.id}", 1), (f"node={second.id}", 0), ("state=running", 1), ("state=failed", 0)):
         check(len(directory.get(f"/v1/contracts?{query}")["items"]) == count, f"/v1/contracts?{query[:40]}")
     check(len(directory.get(f"/v1/farms?bot={alice.id}&country=BE")["items"]) == 1, "/v1/farms?bot=…&country=BE")
+    disk = {"name": "d", "media": "ssd", "size_bytes": 1, "model": "m" * 128, "read_iops": 1, "read_bytes_per_s": 1, "state": "s" * 256}
+    invite, big = alice.invite(nodes_max=40), [Principal() for _ in range(30)]
+    for one in big:
+        directory.post(one.node(invite, disks=[disk] * 90))
+    page = directory.get("/v1/nodes?limit=1000")
+    check(page["next"] and len(page["items"]) < 32, f"a page of large nodes ends after {len(page['items'])}")
+    check({n["id"] for n in read_pages(directory, "/v1/nodes", 1000)} == both | {one.id for one in big}, "the next page has the others")
     page = directory.ask("GET", "/")
     check(page.headers["Content-Type"].startswith("text/html") and "default-src 'none'" in page.headers["Content-Security-Policy"]
           and directory.ask("GET", "/explorer.js").status == 200 and directory.ask("GET", "/explorer.css").status == 200, "the explorer page")
@@ -429,6 +436,23 @@ def feeds(directory, world):
         return answer
     first = ask("")
     check([e["envelope"] for e in first["entries"]] == [world["contract"]], "it begins with the contract, proved")
+    parts = {"name": "w", "type": "container", "data": {
+        "image": "registry.example/a@sha256:" + "0" * 64, "plain_http": False, "entrypoint": [], "args": ["x" * 1000] * 30, "env": {},
+        "secret_env": {}, "cpu_milli": 1, "memory_bytes": 8 << 20, "root_size_bytes": 32 << 20, "user": "", "mounts": [], "networks": [],
+        "restart": "always"}}
+    fat = [alice.contract(world["second"], workloads=[parts], reserves={**SMALL, "cru_milli": 1, "sru_bytes": GIB})
+           for _ in range(40)]
+    for envelope in fat:
+        directory.post(envelope)
+    got, after = [], ""
+    while len(got) < len(fat):
+        answer = directory.get(f"/v1/nodes/{world['second'].id}/feed?{after}")
+        got += [entry["envelope"] for entry in answer["entries"]]
+        after = f"after={answer['next']}"
+        if len(got) < len(fat) and not answer["entries"]:
+            raise Failed("the feed ends too early")
+    check(got == fat and len(answer["entries"]) < len(fat), "a feed of 1.7 MB comes in parts, each once and in order")
+    leaves = [sodium.leaf_hash(e) for e in read_entries(directory, directory.checkpoint()[0])]
     check(hashes(ask("from_size=3")["consistency"]) == sodium.consistency_proof(leaves, 3), "and proves that it extends what one knew")
     check(ask(f"from_size={len(leaves)}")["consistency"] == [], "the same size needs no proof")
     check(directory.ask("GET", f"/v1/nodes/{node.id}/feed?from_size={len(leaves) + 1}").status == 400, "a larger one is 400")
