@@ -4,9 +4,9 @@
  *     eth0 10.88.7.9/32  ── veth ──  zv<hash> ─┐
  *                                    (isolated) zos-nat 10.88.0.1/16 ── forward, masquerade ── uplink
  *
- * Ports are isolated from each other, and the node forwards nothing from the bridge to the bridge. The container's
- * address has length 32 and its gateway is on-link, so that a network of the contract may use any range without hiding
- * the gateway. */
+ * Ports are isolated from each other and locked to one MAC address, and the node forwards nothing from the bridge to
+ * the bridge. The container's address has length 32 and its gateway is on-link, so that a network of the contract may
+ * use any range without hiding the gateway. */
 
 #include "netd/endpoint.h"
 
@@ -160,17 +160,30 @@ static int set_up_inside(int netns_fd, const struct prefix *address, const struc
     return result < 0 ? log_fail(result, "set up a container's eth0") : 0;
 }
 
+/* Locally administered (IEEE 802, the second bit), from the name's hash. */
+static void choose_mac(const char *name, uint8_t ret_mac[static 6])
+{
+    uint8_t hash[16];
+    hash_name(name, hash);
+    memcpy(ret_mac, hash + 8, 6);
+    ret_mac[0] = (uint8_t)((ret_mac[0] & 0xfc) | 2);
+}
+
 /* Its alias is set last: a link without one is half made. */
 static int make_link(int rtnl_fd, int bridge, int netns_fd, const struct prefix *nat, struct endpoint *endpoint)
 {
     char link[IFNAMSIZ], address[PREFIX_TEXT_BYTES], alias[LINK_ALIAS_BYTES];
+    uint8_t mac[6];
+    choose_mac(endpoint->name, mac);
     endpoint_link_name(LINK_PREFIX, endpoint->name, link);
-    int result = rtnl_add_veth(rtnl_fd, link, bridge, -1, "eth0", netns_fd);
+    int result = rtnl_add_veth(rtnl_fd, link, bridge, -1, "eth0", netns_fd, mac);
     endpoint->index = result < 0 ? result : rtnl_find(rtnl_fd, link);
     if (endpoint->index < 0)
         return log_fail(endpoint->index, "make the link %s", link);
     sysctl_set_link("ipv6", link, "disable_ipv6", "1");
-    result = rtnl_isolate_port(rtnl_fd, endpoint->index);
+    result = rtnl_confine_port(rtnl_fd, endpoint->index, mac);
+    if (result == 0)
+        result = rtnl_fix_neighbour(rtnl_fd, bridge, &endpoint->address, mac);
     if (result == 0)
         result = rtnl_set_up(rtnl_fd, endpoint->index);
     if (result < 0)

@@ -331,9 +331,9 @@ static int make_joint(const struct joint *joint, const struct overlay_entry *ent
     int bridge = rtnl_find(joint->inside_fd, BRIDGE), stale = rtnl_find(joint->inside_fd, joint->link);
     if (stale > 0)
         rtnl_delete(joint->inside_fd, stale);
-    int result = bridge < 0
-                     ? bridge
-                     : rtnl_add_veth(joint->inside_fd, joint->link, bridge, -1, joint->peer, joint->endpoint_netns_fd);
+    int result = bridge < 0 ? bridge
+                            : rtnl_add_veth(joint->inside_fd, joint->link, bridge, -1, joint->peer,
+                                            joint->endpoint_netns_fd, NULL);
     int index = result < 0 ? result : rtnl_find(joint->inside_fd, joint->link);
     if (index < 0)
         return index;

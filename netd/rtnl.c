@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -55,14 +56,49 @@ int rtnl_set_master(int fd, int index, int master)
     return netlink_call(fd, request);
 }
 
-int rtnl_isolate_port(int fd, int index)
+static int set_port(int fd, int index)
 {
+    static const struct {
+        int attribute;
+        uint8_t value;
+    } FLAGS[] = {
+        { IFLA_BRPORT_ISOLATED, 1 },      { IFLA_BRPORT_LOCKED, 1 },      { IFLA_BRPORT_LEARNING, 0 },
+        { IFLA_BRPORT_UNICAST_FLOOD, 0 }, { IFLA_BRPORT_MCAST_FLOOD, 0 }, { IFLA_BRPORT_BCAST_FLOOD, 0 },
+    };
     struct nl_msg *request = link_request(RTM_SETLINK, 0, AF_BRIDGE, index, 0);
     struct nlattr *port = request ? nla_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED) : NULL;
-    if (port) {
-        nla_put_u8(request, IFLA_BRPORT_ISOLATED, 1);
+    for (size_t i = 0; port && i < sizeof(FLAGS) / sizeof(FLAGS[0]); i++)
+        nla_put_u8(request, FLAGS[i].attribute, FLAGS[i].value);
+    if (port)
         nla_nest_end(request, port);
-    }
+    return netlink_call(fd, request);
+}
+
+static struct nl_msg *neighbour_request(int family, int index, int state, int flags, const uint8_t mac[static 6])
+{
+    struct ndmsg header = {
+        .ndm_family = (uint8_t)family, .ndm_ifindex = index, .ndm_state = (uint16_t)state, .ndm_flags = (uint8_t)flags
+    };
+    struct nl_msg *request = netlink_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &header, sizeof(header));
+    if (request)
+        nla_put(request, NDA_LLADDR, 6, mac);
+    return request;
+}
+
+int rtnl_confine_port(int fd, int index, const uint8_t mac[static 6])
+{
+    int result = set_port(fd, index);
+    if (result < 0)
+        return result;
+    /* NUD_NOARP stands for "static" in a bridge's table */
+    return netlink_call(fd, neighbour_request(AF_BRIDGE, index, NUD_NOARP | NUD_REACHABLE, NTF_MASTER, mac));
+}
+
+int rtnl_fix_neighbour(int fd, int index, const struct prefix *address, const uint8_t mac[static 6])
+{
+    struct nl_msg *request = neighbour_request(address->family, index, NUD_PERMANENT, 0, mac);
+    if (request)
+        nla_put(request, NDA_DST, (int)prefix_size(address), address->bytes);
     return netlink_call(fd, request);
 }
 
@@ -80,7 +116,8 @@ int rtnl_add_bridge(int fd, const char *name)
     return netlink_call(fd, request);
 }
 
-int rtnl_add_veth(int fd, const char *name, int master, int netns_fd, const char *peer, int peer_netns_fd)
+int rtnl_add_veth(int fd, const char *name, int master, int netns_fd, const char *peer, int peer_netns_fd,
+                  const uint8_t *peer_mac)
 {
     struct ifinfomsg peer_header = { 0 };
     struct nl_msg *request = link_request(RTM_NEWLINK, NEW_LINK, AF_UNSPEC, 0, 0);
@@ -97,6 +134,8 @@ int rtnl_add_veth(int fd, const char *name, int master, int netns_fd, const char
     struct nlattr *other = nla_nest_start(request, VETH_INFO_PEER);
     nlmsg_append(request, &peer_header, sizeof(peer_header), NLMSG_ALIGNTO);
     nla_put_string(request, IFLA_IFNAME, peer);
+    if (peer_mac)
+        nla_put(request, IFLA_ADDRESS, 6, peer_mac);
     nla_put_u32(request, IFLA_NET_NS_FD, (uint32_t)peer_netns_fd);
     nla_nest_end(request, other);
     nla_nest_end(request, data);
