@@ -265,6 +265,19 @@ static int make_fifo(struct layer *layer, int folder, const char *name, struct a
     return 0;
 }
 
+/* By the descriptor alone, or, for want of CAP_DAC_READ_SEARCH (linkat(2)), by its name in /proc. */
+static int link_descriptor(int fd, int folder, const char *name)
+{
+    char path[64];
+
+    if (linkat(fd, "", folder, name, AT_EMPTY_PATH) == 0)
+        return 0;
+    if (errno != ENOENT)
+        return -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW);
+}
+
 /* The target is found before what is in the way of the link is removed: they may be the same. */
 static int make_hardlink(struct layer *layer, int folder, const char *name, const char *link)
 {
@@ -282,7 +295,7 @@ static int make_hardlink(struct layer *layer, int folder, const char *name, cons
         return refuse(layer, "a hard link's target must be a file");
     if (fstatat(folder, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && old.st_ino == at.st_ino && old.st_dev == at.st_dev)
         return 0;
-    if (remove_at(layer, folder, name, false, 0) < 0 || linkat(fd, "", folder, name, AT_EMPTY_PATH) < 0)
+    if (remove_at(layer, folder, name, false, 0) < 0 || link_descriptor(fd, folder, name) < 0)
         return fail(layer, "make hard link");
     return 0;
 }
