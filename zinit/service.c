@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "zinit/after.h"
 #include "zinit/cgroup.h"
 #include "zinit/signals.h"
 #include "zinit/spawn.h"
@@ -21,7 +22,7 @@
 #define LIMITED_OOM_SCORE 500 /* what has a memory limit (a container) goes before the node's daemons */
 #define SWEEP_SLOW_MS 5000
 #define SWEEPS_FAST 50
-#define NO_EVENT MACHINE_EVENTS
+#define NO_EVENT AFTER_WAIT
 
 const char *service_state_name(const struct service *service)
 {
@@ -33,63 +34,6 @@ bool service_is_there(const struct service *service)
     if (service->unit.oneshot)
         return service->state == MACHINE_SUCCESS;
     return service->state == MACHINE_RUNNING || service->state == MACHINE_SUCCESS;
-}
-
-/* ---- what it comes after */
-
-/* Depth first from `service`: does one that it comes after come after `target`? */
-static bool reaches(struct supervisor *supervisor, struct service *service, const struct service *target)
-{
-    service->visited = true;
-    for (char **name = service->unit.after; name && *name; name++) {
-        struct service *other = supervisor_find(supervisor, *name);
-        if (other == target)
-            return true;
-        if (other && !other->visited && reaches(supervisor, other, target))
-            return true;
-    }
-    return false;
-}
-
-static bool is_cyclic(struct service *service)
-{
-    struct supervisor *supervisor = service->supervisor;
-
-    if (service->acyclic)
-        return false;
-    for (struct service *each = supervisor->services; each; each = each->next)
-        each->visited = false;
-    service->acyclic = !reaches(supervisor, service, service);
-    return !service->acyclic;
-}
-
-static enum machine_event reject(struct service *service)
-{
-    log_error("%s: %s", service->unit.name, service->reason);
-    return MACHINE_REJECT;
-}
-
-static enum machine_event check(struct service *service)
-{
-    size_t size = sizeof service->reason;
-
-    if (is_cyclic(service)) {
-        snprintf(service->reason, size, "after: it comes after itself, by way of %.127s: break the circle",
-                 service->unit.after[0]);
-        return reject(service);
-    }
-    for (char **name = service->unit.after; name && *name; name++) {
-        const struct service *other = supervisor_find(service->supervisor, *name);
-        if (!other) {
-            snprintf(service->reason, size, "after: there is no service %.127s: add its unit, or take it out", *name);
-            return reject(service);
-        }
-        if (!service_is_there(other)) {
-            snprintf(service->reason, size, "waits for %.127s (%s)", *name, service_state_name(other));
-            return NO_EVENT;
-        }
-    }
-    return MACHINE_UNBLOCK;
 }
 
 /* ---- readiness */
@@ -314,7 +258,7 @@ static enum machine_event act(struct service *service, enum machine_action actio
     case MACHINE_NOTHING:
         break;
     case MACHINE_CHECK:
-        return check(service);
+        return after_check(service);
     case MACHINE_SPAWN:
         return spawn(service);
     case MACHINE_SIGNAL:
@@ -363,7 +307,7 @@ void service_feed(struct service *service, enum machine_event event)
 
 void service_check(struct service *service)
 {
-    service_feed(service, check(service));
+    service_feed(service, after_check(service));
 }
 
 void service_start(struct service *service)
