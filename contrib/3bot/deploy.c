@@ -219,10 +219,11 @@ static int prepare(struct plan *plan)
 static int tell_checked(const struct plan *plan)
 {
     cJSON *value = cJSON_CreateObject();
+    int count = cJSON_GetArraySize(plan->deployment.workloads);
     char memory[UNITS_TEXT_BYTES], cpu[UNITS_TEXT_BYTES], ssd[UNITS_TEXT_BYTES], hdd[UNITS_TEXT_BYTES];
 
-    out_line("%s is fine: %d workloads, %s CPU, %s memory, %s SSD, %s HDD", plan->call->arguments[0],
-             cJSON_GetArraySize(plan->deployment.workloads), units_format_milli(plan->needs.cru_milli, cpu),
+    out_line("%s is fine: %d workload%s, %s CPU, %s memory, %s SSD, %s HDD", plan->call->arguments[0], count,
+             count == 1 ? "" : "s", units_format_milli(plan->needs.cru_milli, cpu),
              units_format_size(plan->needs.mru_bytes, memory), units_format_size(plan->needs.sru_bytes, ssd),
              units_format_size(plan->needs.hru_bytes, hdd));
     cJSON_AddItemToObject(value, "reserves", resources_to_json(plan->needs));
