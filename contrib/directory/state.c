@@ -180,7 +180,7 @@ static void apply_farm(struct store *store, uint64_t index, const struct stateme
     /* In log order, no gap: farms are never taken away. */
     store_run(store,
               "INSERT INTO farms (farm, id, idx, bot, name, description, location, country, created)"
-              " VALUES ((SELECT count(*) + 1 FROM farms), $1, $2, $3, $4, $5, $6, $7, $8)",
+              " VALUES ((SELECT coalesce(max(farm), 0) + 1 FROM farms), $1, $2, $3, $4, $5, $6, $7, $8)",
               VALUE_TEXT(statement->id), VALUE_INTEGER(index), VALUE_TEXT(statement->signer_id),
               VALUE_TEXT(json_string(statement->payload, "name")),
               VALUE_TEXT(json_string(statement->payload, "description")), VALUE_TEXT(text),
