@@ -96,7 +96,7 @@ static const struct json_rule ENTRY_RULES[] = {
     { .name = "name", .kind = JSON_STRING, .min = 1, .max = ENDPOINT_NAME_BYTES - 1 },
     { .name = "range", .kind = JSON_STRING, .max = PREFIX_TEXT_BYTES },
     { .name = "subnet", .kind = JSON_STRING, .max = PREFIX_TEXT_BYTES },
-    { .name = "listen_port", .kind = JSON_INTEGER, .min = 1, .max = 65535 },
+    { .name = "listen_port", .kind = JSON_INTEGER, .max = 65535 },
     { .name = "access", .kind = JSON_BOOL },
     { 0 },
 };
@@ -186,7 +186,7 @@ static int refuse_clash(const struct overlay_table *table, const struct overlay_
 {
     const struct overlay_entry *same = overlay_find(table, network->name);
     for (size_t i = 0; i < table->count; i++)
-        if (&table->entries[i] != same && table->entries[i].listen_port == network->listen_port)
+        if (&table->entries[i] != same && network->listen_port && table->entries[i].listen_port == network->listen_port)
             return reason_refuse(reason, "listen_port", "%u is in use on this node", network->listen_port);
     if (!same && table->count == OVERLAY_NETWORKS_MAX)
         return reason_refuse(reason, NULL, "this node has %d networks, more it can't hold", OVERLAY_NETWORKS_MAX);

@@ -9,7 +9,7 @@
 
 #define OVERLAY_NETWORKS_MAX FIREWALL_PORTS_MAX
 #define OVERLAY_PEERS_MAX 256
-#define OVERLAY_ALLOWED_MAX 16
+#define OVERLAY_ALLOWED_MAX 64 /* as contracts have it */
 #define OVERLAY_KEY_BYTES 32
 
 struct overlay_peer {
@@ -25,7 +25,7 @@ struct overlay_network {
     char name[ENDPOINT_NAME_BYTES];
     uint8_t private_key[OVERLAY_KEY_BYTES];
     struct prefix range, subnet; /* of the whole network, and of this node's part */
-    uint16_t listen_port;
+    uint16_t listen_port;        /* 0: any */
     bool access;
     struct overlay_peer peers[OVERLAY_PEERS_MAX];
     size_t peers_count;

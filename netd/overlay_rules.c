@@ -89,9 +89,14 @@ const struct json_rule OVERLAY_RULES[] = {
     { .name = "private_key", .kind = JSON_BASE64, .min = OVERLAY_KEY_BYTES, .max = OVERLAY_KEY_BYTES },
     { .name = "range", .kind = JSON_STRING, .max = PREFIX_TEXT_BYTES, .check = check_network },
     { .name = "subnet", .kind = JSON_STRING, .max = PREFIX_TEXT_BYTES, .check = check_network },
-    { .name = "listen_port", .kind = JSON_INTEGER, .min = 1, .max = 65535 },
-    { .name = "access", .kind = JSON_BOOL },
-    { .name = "peers", .kind = JSON_ARRAY, .max = OVERLAY_PEERS_MAX, .items = JSON_OBJECT, .of = PEER_RULES },
+    { .name = "listen_port", .kind = JSON_INTEGER, .optional = true, .max = 65535 },
+    { .name = "access", .kind = JSON_BOOL, .optional = true },
+    { .name = "peers",
+      .kind = JSON_ARRAY,
+      .optional = true,
+      .max = OVERLAY_PEERS_MAX,
+      .items = JSON_OBJECT,
+      .of = PEER_RULES },
     { 0 },
 };
 
@@ -139,6 +144,8 @@ int overlay_parse(const cJSON *params, struct overlay_network *ret_network, stru
         return reason_refuse(reason, "subnet", "must lie in the range");
     if (network->subnet.length > prefix_size(&network->subnet) * 8 - 2)
         return reason_refuse(reason, "subnet", "must have room for a gateway and a container");
+    if (network->access && network->listen_port == 0)
+        return reason_refuse(reason, "listen_port", "must be given when access is true");
     cJSON_ArrayForEach(item, json_member(params, "peers")) {
         char place[32];
         if (read_peer(item, &network->range, &network->peers[network->peers_count], reason)) {

@@ -51,6 +51,21 @@ static void a_network_is_read_whole(void **state)
     assert_int_equal(network.peers[0].allowed_count, 1);
 }
 
+static void port_access_and_peers_may_be_left_out(void **state)
+{
+    struct reason reason;
+    assert_int_equal(parse("{\"name\":\"n\",\"private_key\":\"" KEY
+                           "\",\"range\":\"10.20.0.0/16\",\"subnet\":\"10.20.1.0/24\"}",
+                           &reason),
+                     0);
+    assert_int_equal(network.listen_port, 0);
+    assert_false(network.access);
+    assert_int_equal(parse("{\"name\":\"n\",\"private_key\":\"" KEY
+                           "\",\"range\":\"10.20.0.0/16\",\"subnet\":\"10.20.1.0/24\",\"access\":true}",
+                           &reason),
+                     REFUSED);
+}
+
 static void an_ipv6_endpoint_stands_in_brackets(void **state)
 {
     assert_int_equal(parse_with("10.20.0.0/16", "10.20.1.0/24", PEER("[2001:db8::7]:51820", "10.20.2.0/24")), 0);
@@ -110,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_network_is_read_whole),
+        cmocka_unit_test(port_access_and_peers_may_be_left_out),
         cmocka_unit_test(an_ipv6_endpoint_stands_in_brackets),
         cmocka_unit_test(wrong_endpoints_are_refused),
         cmocka_unit_test(nothing_reaches_past_the_range),
