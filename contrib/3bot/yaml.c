@@ -1,5 +1,5 @@
-/* libyaml's events → cJSON. Of YAML's riches only what JSON can say is let through, so that nobody is surprised by what a
- * node is asked for. */
+/* From libyaml's events to cJSON. Of YAML's riches only what JSON can say is let through, so that nobody is surprised
+ * by what a node is asked for. */
 
 #include "contrib/3bot/yaml.h"
 
