@@ -2,9 +2,11 @@
 # the sources named in <target>_SOURCES, and begins from the kept corpus in tests/fuzz/corpus/<name>. With clang, the same
 # file without main.c and with -fsanitize=fuzzer is a libFuzzer target.
 
-FUZZ_TARGETS = fuzz_json fuzz_statement fuzz_checkpoint fuzz_3bot_deployment
+FUZZ_TARGETS = fuzz_json fuzz_statement fuzz_checkpoint fuzz_3bot_deployment fuzz_zinit_unit
 fuzz_3bot_deployment_SOURCES = $(addprefix contrib/3bot/, deployment.c yaml.c units.c)
 fuzz_3bot_deployment_LIBS = -lyaml
+fuzz_zinit_unit_SOURCES = $(addprefix zinit/, unit.c words.c signals.c)
+fuzz_zinit_unit_LIBS = -lyaml
 FUZZ_MUTATIONS = 2000
 FUZZ_SEED = 1
 

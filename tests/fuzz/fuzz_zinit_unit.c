@@ -1,0 +1,33 @@
+/* A unit of any bytes is either refused with a reason or keeps what unit.h promises. */
+
+#include "zinit/unit.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void on_warning(void *context, const char *text)
+{
+    assert(text[0]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct unit unit;
+    struct reason reason = { "" };
+    int result = unit_parse("unit", "unit.yaml", (const char *)bytes, size, &unit, on_warning, NULL, &reason);
+
+    if (result == REFUSED)
+        assert(reason.text[0]);
+    if (result != 0)
+        return 0;
+    assert(unit.exec && unit.exec[0]);
+    assert(unit.stop_signal > 0 && unit.stop_signal < 65);
+    assert(unit.limits.memory_bytes >= 0 && unit.limits.cpu_milli >= 0 && unit.limits.pids >= 0);
+    for (char **name = unit.after; name && *name; name++)
+        assert(unit_name_fits(*name));
+    unit_close(&unit);
+    return 0;
+}
