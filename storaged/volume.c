@@ -90,6 +90,8 @@ int volume_make(int parent_fd, const char *name, int64_t size_bytes, uint64_t *r
     uint64_t id, transaction;
     int fd, r;
 
+    if (faccessat(parent_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return -EEXIST;
     snprintf(temporary, sizeof temporary, VOLUME_NEW_PREFIX "%s", name);
     r = destroy(parent_fd, temporary);
     if (r < 0)

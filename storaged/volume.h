@@ -23,7 +23,7 @@ bool volume_name_is_valid(const char *name);
 
 /* Makes a subvolume `name` in the folder `parent_fd` with a limit. It is made under a temporary name and renamed when
  * it is whole, so that it is there with its limit or not at all. The temporary one of an interrupted run is removed
- * first. 0, -EEXIST, or another negative errno; logged. */
+ * first. 0, -EEXIST (silent), or another negative errno, logged. */
 int volume_make(int parent_fd, const char *name, int64_t size_bytes, uint64_t *ret_subvolume_id);
 
 /* Removes a subvolume and those inside it. It is renamed first, so that what is half removed is never taken for a

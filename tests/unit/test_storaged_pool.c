@@ -6,16 +6,14 @@
 #include "storaged/path.h"
 #include "storaged/quota.h"
 #include "storaged/state.h"
+#include "tests/unit/loop_disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/loop.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,10 +22,9 @@
 
 #define MIB (INT64_C(1) << 20)
 #define DISK_BYTES (1024 * MIB)
-#define MKFS "build/sysroot/sbin/mkfs.btrfs"
 
-static char root[64];
-static int image_fd = -1, loop_fd = -1;
+static char root[] = "/tmp/storaged-test-XXXXXX";
+static int loop_fd = -1;
 static const char *missing; /* why the tests are skipped */
 
 static void need_machine(void)
@@ -38,66 +35,29 @@ static void need_machine(void)
     }
 }
 
-/* Makes <root>/dev/vda an empty disk. */
-static bool attach(void)
-{
-    struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
-    cleanup_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-    char path[PATH_BYTES], device[32];
-    int number = control >= 0 ? ioctl(control, LOOP_CTL_GET_FREE) : -1;
-
-    if (number < 0)
-        return false;
-    snprintf(device, sizeof device, "/dev/loop%d", number);
-    path_under(root, path, "/vda.img");
-    image_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    loop_fd = open(device, O_RDWR | O_CLOEXEC);
-    config.fd = (unsigned)image_fd;
-    path_under(root, path, "/dev/vda");
-    unlink(path);
-    return image_fd >= 0 && loop_fd >= 0 && ftruncate(image_fd, DISK_BYTES) == 0 &&
-           ioctl(loop_fd, LOOP_CONFIGURE, &config) == 0 && symlink(device, path) == 0;
-}
-
 static int begin(void **state)
 {
-    char path[PATH_BYTES], mkfs[PATH_BYTES];
-
-    strcpy(root, "/tmp/storaged-test-XXXXXX");
-    if (!mkdtemp(root))
-        return -1;
-    path_under(root, path, "/dev");
-    mkdir(path, 0755);
-    if (!getenv("ZOS_MKFS") && realpath(MKFS, mkfs))
-        setenv("ZOS_MKFS", mkfs, 1);
-    if (geteuid() != 0)
-        missing = "needs root";
-    else if (!getenv("ZOS_MKFS"))
-        missing = "needs " MKFS;
-    else if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        missing = "needs a mount namespace";
-    else if (mount("/dev/null", root, "btrfs", 0, "") == 0 || errno == ENODEV)
-        missing = "the kernel has no btrfs";
+    missing = loop_disk_begin(root);
     return 0;
 }
 
 static int end(void **state)
 {
-    return file_remove_tree(root);
+    loop_disk_end(root);
+    return 0;
 }
 
 static int set_up(void **state)
 {
-    if (!missing && !attach())
-        missing = "needs loop devices";
+    if (!missing)
+        missing = loop_disk_add(root, "vda", DISK_BYTES, &loop_fd);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     close(loop_fd);
-    close(image_fd);
-    loop_fd = image_fd = -1;
+    loop_fd = -1;
     return 0;
 }
 
