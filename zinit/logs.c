@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define READ_BYTES 16384
-#define DETACH_BYTES_MAX (256 * 1024) /* the most that is read when the writer is gone: others may hold the pipe */
+#define DETACH_BYTES_MAX (256UL * 1024) /* the most that is read when the writer is gone: others may hold the pipe */
 #define DEFAULT_LEVEL 6
 #define PAUSE_MS 100
 

@@ -13,8 +13,8 @@
 /* One service can neither fill a serial line (11 KB/s) for the others nor keep PID 1 busy. */
 #define LOGS_SHOWN_BYTES 65536
 #define LOGS_SHOWN_BYTES_PER_S 4096
-#define LOGS_TAKEN_BYTES (1024 * 1024)
-#define LOGS_TAKEN_BYTES_PER_S (256 * 1024)
+#define LOGS_TAKEN_BYTES (1024UL * 1024)
+#define LOGS_TAKEN_BYTES_PER_S (256UL * 1024)
 
 /* What one service writes. It outlives the service's processes. */
 struct log_stream {

@@ -72,7 +72,7 @@ static int link_again(struct move *move, const struct stat *status, int to_dir, 
     if (move->links_count < LINKS_MAX && status->st_nlink > 1 && strlen(path) < sizeof move->links[0].path) {
         struct link *link = &move->links[move->links_count++];
         link->inode = status->st_ino;
-        strcpy(link->path, path);
+        memcpy(link->path, path, strlen(path) + 1);
     }
     return 0;
 }

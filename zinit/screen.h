@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #define SCREEN_LINES_MAX 4
-#define SCREEN_BUFFER_BYTES (128 * 1024)
+#define SCREEN_BUFFER_BYTES (128UL * 1024)
 
 struct screen_line {
     struct loop_source source;

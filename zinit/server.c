@@ -238,7 +238,7 @@ static int listen_at(const char *path)
         return -errno;
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     unlink(path);
     mask = umask(0177);
     bound = bind(fd, (struct sockaddr *)&address, sizeof address);

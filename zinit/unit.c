@@ -221,7 +221,7 @@ static int read_log(struct reader *reader, const char *key, const yaml_node_t *n
 {
     static const char *const choices[] = { "ring", "none", "null", "stdout", NULL };
     static const enum unit_log logs[] = { UNIT_LOG_RING, UNIT_LOG_NONE, UNIT_LOG_NONE, UNIT_LOG_STDOUT };
-    int index, result = read_choice(reader, key, node, choices, "must be ring, none, null or stdout", &index);
+    int index = 0, result = read_choice(reader, key, node, choices, "must be ring, none, null or stdout", &index);
 
     if (result == 0)
         reader->unit->log = logs[index];
@@ -263,7 +263,7 @@ static int read_dir(struct reader *reader, const char *key, const yaml_node_t *n
 
 static int read_shutdown_timeout(struct reader *reader, const char *key, const yaml_node_t *node)
 {
-    int64_t seconds;
+    int64_t seconds = 0;
     int result = read_count(reader, key, node, &seconds);
 
     if (result)
@@ -277,7 +277,7 @@ static int read_shutdown_timeout(struct reader *reader, const char *key, const y
 static int read_ready(struct reader *reader, const char *key, const yaml_node_t *node)
 {
     static const char *const choices[] = { "fd", NULL };
-    int index, result = read_choice(reader, key, node, choices, "must be fd", &index);
+    int index = 0, result = read_choice(reader, key, node, choices, "must be fd", &index);
 
     if (result == 0)
         reader->unit->ready_fd = true;
@@ -287,7 +287,7 @@ static int read_ready(struct reader *reader, const char *key, const yaml_node_t 
 static int read_restart(struct reader *reader, const char *key, const yaml_node_t *node)
 {
     static const char *const choices[] = { "always", "on-failure", "never", NULL };
-    int index, result = read_choice(reader, key, node, choices, "must be always, on-failure or never", &index);
+    int index = 0, result = read_choice(reader, key, node, choices, "must be always, on-failure or never", &index);
 
     if (result == 0) {
         reader->unit->restart = (enum machine_restart)index;
