@@ -148,10 +148,18 @@ int dhcp_run(struct dhcp *dhcp, const char *config)
         return result;
     snprintf(dhcp->config, sizeof(dhcp->config), "%s", config);
     dhcp->backoff_ms = 0;
-    dhcp->restarting = dhcp->running;
-    if (dhcp->running)
-        return uv_process_kill(&dhcp->process, SIGTERM);
-    return start(dhcp);
+    if (!dhcp->running)
+        return start(dhcp);
+    dhcp_restart(dhcp);
+    return 0;
+}
+
+void dhcp_restart(struct dhcp *dhcp)
+{
+    if (!dhcp->running || dhcp->restarting)
+        return;
+    dhcp->restarting = true;
+    uv_process_kill(&dhcp->process, SIGTERM);
 }
 
 void dhcp_stop(struct dhcp *dhcp)

@@ -26,6 +26,8 @@ int dhcp_open(struct dhcp *dhcp, uv_loop_t *loop);
 /* Writes the configuration and (re)starts dhcpcd with it; from then on it is started again whenever it ends, at once at
  * first, then after up to 5 s. 0, or negative errno, logged. */
 int dhcp_run(struct dhcp *dhcp, const char *config);
+/* Has it begin anew, when it runs. */
+void dhcp_restart(struct dhcp *dhcp);
 /* Asks dhcpcd to end, its addresses stay. */
 void dhcp_stop(struct dhcp *dhcp);
 

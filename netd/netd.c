@@ -18,6 +18,7 @@
 #define SETTLE_MS 5
 #define RETRY_MS 5000
 #define PROBLEM_MS 4000
+#define HURRY_MS 15000 /* by then it has asked three times: RFC 2131 §4.1 has 4 s, 8 s, 16 s between */
 #define SETTINGS_FOLDER "/run/zos"
 
 static void read_leases(struct netd *netd)
@@ -91,6 +92,15 @@ static void log_changes(const struct plan *before, const struct plan *now)
              now->uplink.dns_count);
 }
 
+/* dhcpcd asks ever more rarely, up to once a minute; begun anew, it asks at once. */
+static void hurry_dhcp(struct netd *netd)
+{
+    uint64_t now_ms = uv_now(netd->daemon.loop);
+    if (!netd->plan.has_uplink && uplink_waits_for_lease(&netd->seen, &netd->config) &&
+        now_ms - netd->dhcp.started_ms >= HURRY_MS)
+        dhcp_restart(&netd->dhcp);
+}
+
 void netd_reconcile(struct netd *netd)
 {
     uint16_t ports[FIREWALL_PORTS_MAX];
@@ -116,6 +126,7 @@ void netd_reconcile(struct netd *netd)
             snprintf(netd->plan.problem, sizeof(netd->plan.problem), "the firewall can't be put in force");
             return;
         }
+    hurry_dhcp(netd);
 }
 
 static void on_settled(uv_timer_t *timer)
@@ -132,6 +143,8 @@ void netd_reconcile_soon(struct netd *netd)
 static void on_watch(uv_poll_t *watch, int status, int events)
 {
     struct netd *netd = watch->data;
+    if (status < 0) /* notifications were lost (ENOBUFS), and libuv has stopped looking */
+        uv_poll_start(watch, UV_READABLE, on_watch);
     if (netlink_drain(netd->watch_fd) > 0)
         netd_reconcile_soon(netd);
 }

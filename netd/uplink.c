@@ -93,6 +93,16 @@ bool uplink_choose(const struct link_snapshot *seen, const struct uplink_lease *
     return true;
 }
 
+bool uplink_waits_for_lease(const struct link_snapshot *seen, const struct config *config)
+{
+    for (size_t i = 0; i < seen->links_count; i++) {
+        const struct link *link = &seen->links[i];
+        if (link->physical && link->carrier && !config_for(config, link) && !address_of(seen, link->index, AF_INET))
+            return true;
+    }
+    return false;
+}
+
 /* The steps on the way to an uplink, in the order in which they have to be taken. */
 enum step { STEP_PRESENT, STEP_UP, STEP_CARRIER, STEP_ADDRESS };
 

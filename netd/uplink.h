@@ -34,5 +34,7 @@ bool uplink_choose(const struct link_snapshot *seen, const struct uplink_lease *
  * is none. */
 void uplink_describe_problem(const struct link_snapshot *seen, const struct uplink *uplink,
                              char ret_text[static UPLINK_PROBLEM_BYTES]);
+/* Some physical link has a carrier, no settings, and no address that serves for an uplink. */
+bool uplink_waits_for_lease(const struct link_snapshot *seen, const struct config *config);
 /* An address that serves for more than its own link: usable, and not IPv6's link-local or IPv4's (RFC 3927). */
 bool uplink_is_global(const struct prefix *address);
