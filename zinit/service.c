@@ -76,6 +76,17 @@ static int open_ready(struct service *service, int *ret_fd)
 
 /* ---- starting */
 
+/* Whether the list sets the same variable as this "NAME=value". */
+static bool has_variable(char *const *list, const char *variable)
+{
+    size_t size = strcspn(variable, "=") + 1;
+
+    for (; list && *list; list++)
+        if (strncmp(*list, variable, size) == 0)
+            return true;
+    return false;
+}
+
 char **service_env(const struct service *service, bool ready)
 {
     char **base = service->supervisor->env, **own = service->unit.env;
@@ -87,7 +98,8 @@ char **service_env(const struct service *service, bool ready)
     if (!env)
         return NULL;
     for (; base && *base; base++)
-        env[count++] = *base;
+        if (!has_variable(own, *base))
+            env[count++] = *base;
     for (; own && *own; own++)
         env[count++] = *own;
     if (ready)

@@ -252,6 +252,19 @@ static void its_lines_are_kept_with_their_level_taken_off(void **state)
     assert_true(logged("talk", "bad?byte"));
 }
 
+static bool told_path(void)
+{
+    return logged("path", "/own:/bin 1");
+}
+
+static void a_units_variable_takes_the_place_of_the_common_one(void **state)
+{
+    unit("path",
+         "exec: \"/bin/sh -c 'echo $PATH $(/usr/bin/env | /usr/bin/grep -c ^PATH=)'\"\nenv: {PATH: '/own:/bin'}\n");
+    supervisor_load(&supervisor);
+    assert_true(comes(told_path));
+}
+
 static bool ended(void)
 {
     return supervisor.shutdown != SHUTDOWN_NONE && all_down();
@@ -333,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_start_while_it_stops_makes_a_new_process, begin, end),
         cmocka_unit_test_setup_teardown(a_test_decides_when_it_is_running, begin, end),
         cmocka_unit_test_setup_teardown(its_lines_are_kept_with_their_level_taken_off, begin, end),
+        cmocka_unit_test_setup_teardown(a_units_variable_takes_the_place_of_the_common_one, begin, end),
         cmocka_unit_test_setup_teardown(shutdown_stops_what_depends_first, begin, end),
         cmocka_unit_test_setup_teardown(calls_have_zinits_error_codes, begin, end),
     };
