@@ -41,6 +41,8 @@ const char *loop_disk_begin(char *root)
     unshared = true;
     if (mount("/dev/null", root, "btrfs", 0, "") == 0 || errno == ENODEV)
         return "the kernel has no btrfs";
+    if (access("/sys/fs/btrfs/features/simple_quota", F_OK) < 0)
+        return "the kernel's btrfs is older than 6.7 and has no simple quotas";
     return NULL;
 }
 
