@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PROGRAM "/bin/dhcpcd"
-#define CONFIG_PATH DHCP_FOLDER "/dhcpcd.conf"
+#define CONFIG_PATH "/run/netd/dhcpcd.conf"
 #define PID_PATH DHCP_FOLDER "/dhcpcd.pid"
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 5000

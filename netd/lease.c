@@ -131,3 +131,12 @@ int lease_parse(const uint8_t *bytes, size_t size, struct lease *ret_lease, stru
     *ret_lease = lease;
     return 0;
 }
+
+bool lease_equal(const struct lease *a, const struct lease *b)
+{
+    bool equal = prefix_equal(&a->address, &b->address) && prefix_equal(&a->gateway, &b->gateway) &&
+                 a->dns_count == b->dns_count && a->lease_s == b->lease_s;
+    for (size_t i = 0; equal && i < a->dns_count; i++)
+        equal = prefix_equal(&a->dns[i], &b->dns[i]);
+    return equal;
+}

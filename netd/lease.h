@@ -19,5 +19,8 @@ struct lease {
     uint32_t lease_s; /* option 51; 0: not given */
 };
 
+/* Both say the same. */
+bool lease_equal(const struct lease *a, const struct lease *b);
+
 /* Pure. 0; or REFUSED when it is no DHCP reply, an option runs over the end, or the address leased isn't usable. */
 int lease_parse(const uint8_t *bytes, size_t size, struct lease *ret_lease, struct reason *reason);

@@ -40,7 +40,7 @@ static void read_leases(struct netd *netd)
         lease->since_ms = uv_now(netd->daemon.loop);
         for (size_t old = 0; old < netd->leases_count; old++)
             if (strcmp(netd->leases[old].name, lease->name) == 0 &&
-                memcmp(&netd->leases[old].lease, &lease->lease, sizeof(lease->lease)) == 0)
+                lease_equal(&netd->leases[old].lease, &lease->lease))
                 lease->since_ms = netd->leases[old].since_ms;
         count++;
     }

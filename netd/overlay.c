@@ -25,7 +25,7 @@
 #include <string.h>
 
 #define STATE_PATH DHCP_FOLDER "/networks.json"
-#define STATE_BYTES_MAX (1024 * 1024)
+#define STATE_BYTES_MAX 1048576
 #define BRIDGE "br0"
 #define TUNNEL "wg0"
 #define LINK_PREFIX "zo"

@@ -66,7 +66,7 @@ bool prefix_parse(const char *text, struct prefix *ret_prefix)
 void prefix_format_address(const struct prefix *prefix, char ret_text[static PREFIX_TEXT_BYTES])
 {
     if (!inet_ntop(prefix->family, prefix->bytes, ret_text, INET6_ADDRSTRLEN))
-        strcpy(ret_text, "none");
+        snprintf(ret_text, PREFIX_TEXT_BYTES, "none");
 }
 
 void prefix_format(const struct prefix *prefix, char ret_text[static PREFIX_TEXT_BYTES])
