@@ -47,10 +47,10 @@ def make_disk(path, size):
 
 
 class Disk:
-    """A raw image as a disk. kind: "virtio" (virtio-blk) or "scsi" (virtio-scsi; `rotation` 1 stands for an SSD,
-    else revolutions a minute, as SCSI has it)."""
+    """A raw image as a disk. kind: "scsi" (virtio-scsi; `rotation` 1 stands for an SSD, else revolutions a minute, as SCSI has
+    it), or "virtio" (virtio-blk, which can't say what it is: the node tells by measuring, and a busy host is a slow disk)."""
 
-    def __init__(self, path, kind="virtio", rotation=1):
+    def __init__(self, path, kind="scsi", rotation=1):
         self.path, self.kind, self.rotation = pathlib.Path(path).resolve(), kind, rotation
 
 

@@ -149,11 +149,15 @@ class Grid:
         """{node id: the id of its newest statement}: what tells a registration that comes after from one before."""
         return {item["id"]: item["statement"] for item in self.nodes()}
 
-    def wait_registered(self, node, known=None, timeout=120):
-        """The view of a node that registered since `known` was taken."""
+    def wait_registered(self, node, known=None, timeout=120, volumes=False):
+        """The view of a node that registered since `known` was taken. volumes: and that has disks for volumes (a slow disk may be ready
+        only after the first registration: the node registers anew then)."""
         known = known or {}
-        fresh = lambda: [item for item in self.nodes() if known.get(item["id"]) != item["statement"]]  # noqa: E731
-        item = poll(fresh, timeout, "the node to register", every=0.05, alive=node.check)[0]
+
+        def fresh():
+            return [item for item in self.nodes() if known.get(item["id"]) != item["statement"]
+                    and (not volumes or item["resources"]["sru_bytes"] + item["resources"]["hru_bytes"])]
+        item = poll(fresh, timeout, "the node to register" + (" with its disks" if volumes else ""), every=0.05, alive=node.check)[0]
         return self.directory.get(f"/v1/nodes/{item['id']}")
 
     def contract(self, contract_id):

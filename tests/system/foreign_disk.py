@@ -48,7 +48,7 @@ def story(folder):
     paths["vdd"] = make_disk(folder / "vdd.img", 2 << 30)
     before = {name: sha256(path) for name, path in paths.items()}
 
-    node = Node(folder / "node", disks=[Disk(path) for path in paths.values()]).start()
+    node = Node(folder / "node", disks=[Disk(path, kind="virtio") for path in paths.values()]).start()
     for name in makers:
         match = node.wait_for(rf"storaged: disk {name}: refused: .*", timeout=90)[1]
         check(True, match[0].strip())
@@ -61,7 +61,7 @@ def story(folder):
     check(sha256(paths["vdd"]) != before["vdd"], "vdd was taken into use")
 
     step("a second boot, with the pool there already")
-    again = Node(folder / "node", disks=[Disk(path) for path in paths.values()]).start()
+    again = Node(folder / "node", disks=[Disk(path, kind="virtio") for path in paths.values()]).start()
     for name in makers:
         again.wait_for(rf"storaged: disk {name}: refused: .*", timeout=90)
     check(again.power_off(), "the node powers off")

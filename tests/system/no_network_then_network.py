@@ -41,7 +41,7 @@ def no_cable_no_directory_no_disk(grid, folder):
     step("a disk is plugged in")
     known = {view["id"]: view["statement"]}
     node.plug_disk(Disk(make_disk(folder / "hot", 2 << 30)))
-    more = grid.wait_registered(node, known, timeout=120)
+    more = grid.wait_registered(node, known, timeout=120, volumes=True)
     check(more["id"] == view["id"], "the same node registers anew")
     check(more["resources"]["sru_bytes"] + more["resources"]["hru_bytes"] > 1 << 30, f"with the disk: {more['resources']}")
     contract = grid.deploy(more, None)

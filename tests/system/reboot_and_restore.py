@@ -19,7 +19,7 @@ def story(folder):
 
         step("a container counts its starts on a volume")
         node.start()
-        view = grid.wait_registered(node)
+        view = grid.wait_registered(node, volumes=True)
         contract = grid.deploy(view, image)
         grid.wait_state(contract, "running", node)
         check("start number 1 " in grid.wait_output(contract, "the page says", node), "first start")
@@ -54,7 +54,7 @@ def story(folder):
         step("the directory comes back")
         known = {view["id"]: view["statement"]}
         grid.directory.start()
-        again = grid.wait_registered(node, known)
+        again = grid.wait_registered(node, known, volumes=True)
         check(again["id"] == view["id"], "the same node registers by itself")
         check(again["wireguard_key"] == view["wireguard_key"] and again["sealing_key"] == view["sealing_key"], "with the same keys")
         check(len(grid.nodes()) == 1, "and is the only one")
