@@ -26,7 +26,8 @@ static void add_contracts(const struct node *node, cJSON *status)
     for (const struct wanted *wanted = node->wanted; wanted; wanted = wanted->next) {
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "id", wanted->id);
-        cJSON_AddStringToObject(item, "state", wanted->ending ? "stopping" : wanted_state_name(wanted->state));
+        cJSON_AddStringToObject(item, "state",
+                                wanted->ending && !wanted->refused ? "stopping" : wanted_state_name(wanted->state));
         cJSON_AddStringToObject(item, "message", wanted->message.text);
         cJSON_AddItemToArray(contracts, item);
     }

@@ -30,7 +30,7 @@ struct deploy {
     struct reason reason; /* FAILED, BROKEN */
     cJSON *reports;       /* [{name, state, message, output?}] of each workload; owned */
     char stamp[256];      /* changes when a container's process does */
-    bool started; /* a container was started by this job */
+    bool started;         /* a container was started by this job */
 };
 
 void deploy_run(struct deploy *deploy);

@@ -233,8 +233,15 @@ static void end(struct wanted *wanted)
 /* A clock that nobody has vouched for ends no contract. */
 static void expire(struct node *node)
 {
+    struct wanted *next;
+
     if (!clock_is_set(node->paths.root))
         return;
+    for (struct wanted *wanted = node->wanted; wanted; wanted = next) {
+        next = wanted->next;
+        if (wanted->refused && wanted->expires <= node_now(node) && journal_set_over(node->journal, wanted->id) == 0)
+            remove_wanted(node, wanted);
+    }
     for (struct wanted *wanted = node->wanted; wanted; wanted = wanted->next)
         if (!wanted->ending && wanted->expires <= node_now(node) &&
             journal_set_ending(node->journal, wanted->id) == 0) {
@@ -258,7 +265,7 @@ void engine_kick(struct node *node)
     now = uv_now(node->daemon.loop);
     expire(node);
     for (struct wanted *wanted = node->wanted; wanted; wanted = wanted->next) {
-        if (wanted->busy)
+        if (wanted->busy || wanted->refused)
             continue;
         if (wanted->due_ms > now)
             next = wanted->due_ms - now < next ? wanted->due_ms - now : next;
@@ -280,6 +287,8 @@ void engine_end(struct node *node, const char *id)
 {
     struct wanted *wanted = find(node, id);
 
-    if (wanted)
+    if (wanted && wanted->refused)
+        remove_wanted(node, wanted);
+    else if (wanted)
         end(wanted);
 }

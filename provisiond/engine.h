@@ -8,5 +8,5 @@
 int engine_start(struct node *node);
 /* Something has changed: look at everything that is due. */
 void engine_kick(struct node *node);
-/* The contract is to end (journaled already): what works on it gives up. */
+/* The contract is to end (journaled already): what works on it gives up. One that was refused is forgotten at once. */
 void engine_end(struct node *node, const char *id);

@@ -42,7 +42,8 @@ static int each_contract(void *context, const struct journal_contract *row)
     struct wanted_reader reader = { key_id(node->key), node->sealing->public, node->sealing->secret };
     struct wanted *wanted = NULL, **end = &node->wanted;
     struct reason reason;
-    int r = wanted_open(row->envelope, row->envelope_size, &reader, &wanted, &reason);
+    int r = row->refused ? wanted_open_refused(row->envelope, row->envelope_size, &wanted, &reason)
+                         : wanted_open(row->envelope, row->envelope_size, &reader, &wanted, &reason);
 
     if (r == REFUSED) {
         /* Accepted once: only another version of this program would see it otherwise. Its volumes stay. */
@@ -54,6 +55,8 @@ static int each_contract(void *context, const struct journal_contract *row)
     wanted->index = row->index;
     wanted->ending = row->ending;
     wanted->state = wanted_state_parse(row->state);
+    if (row->message[0])
+        reason_refuse(&wanted->message, NULL, "%s", row->message);
     while (*end)
         end = &(*end)->next;
     *end = wanted;
@@ -123,12 +126,27 @@ static int journal_contract(struct node *node, const struct verdict *verdict)
                                     .state = wanted_state_name(contract->state),
                                     .message = contract->message.text,
                                     .ending = refused,
-                                    .over = refused };
+                                    .refused = refused,
+                                    .over = refused && contract->expires <= node_now(node) };
     int r;
 
     memcpy(row.id, contract->id, sizeof row.id);
     r = journal_add_contract(node->journal, &row);
     return r < 0 ? r : result_add(node, contract, contract->state, NULL, contract->message.text);
+}
+
+/* A cancelled contract ends; one that was refused has nothing to take down, and is over with this. */
+static int journal_cancel(struct node *node, const char *id)
+{
+    const struct wanted *wanted = node->wanted;
+    int r;
+
+    while (wanted && strcmp(wanted->id, id) != 0)
+        wanted = wanted->next;
+    if (!wanted || !wanted->refused)
+        return journal_set_ending(node->journal, id);
+    r = journal_set_over(node->journal, id);
+    return r == 0 ? result_add(node, wanted, WANTED_STOPPED, NULL, "") : r;
 }
 
 static void append(struct node *node, struct wanted *wanted)
@@ -163,17 +181,19 @@ static int take_entry(struct node *node, const cJSON *entry, const struct checkp
         return REFUSED;
     }
     if (verdict.kind == VERDICT_IGNORED) {
-        log_error("%s %s: refused: %s", verdict.id[0] ? "contract" : "feed: an entry", verdict.id, verdict.reason.text);
+        log_error("%s%s: refused: %s", verdict.id[0] ? "contract " : "feed: an entry", verdict.id, verdict.reason.text);
     } else if (verdict.kind == VERDICT_REFUSED) {
         log_error("contract %s: refused: %s", verdict.id, verdict.reason.text);
         r = journal_contract(node, &verdict);
+        if (r == 0 && verdict.contract->expires > node_now(node))
+            append(node, steal_pointer(verdict.contract));
     } else if (verdict.kind == VERDICT_CONTRACT) {
         r = journal_contract(node, &verdict);
         if (r == 0) {
             log_info("contract %s: accepted", verdict.id);
             append(node, steal_pointer(verdict.contract));
         }
-    } else if ((r = journal_set_ending(node->journal, verdict.target)) == 0) {
+    } else if ((r = journal_cancel(node, verdict.target)) == 0) {
         log_info("contract %s: cancelled", verdict.target);
         engine_end(node, verdict.target);
     }

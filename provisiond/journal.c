@@ -20,7 +20,8 @@ static const char *const SCHEMA[JOURNAL_SCHEMA] = {
     "CREATE TABLE kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE contract (id TEXT PRIMARY KEY, log_index INTEGER NOT NULL, envelope BLOB NOT NULL, state TEXT NOT "
     "NULL,"
-    "  message TEXT NOT NULL, ending INTEGER NOT NULL, over INTEGER NOT NULL) WITHOUT ROWID;"
+    "  message TEXT NOT NULL, ending INTEGER NOT NULL, refused INTEGER NOT NULL,"
+    " over INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX contract_live ON contract (log_index) WHERE over = 0;"
     "CREATE TABLE result (number INTEGER PRIMARY KEY AUTOINCREMENT, payload TEXT NOT NULL, envelope TEXT,"
     "  signed_at INTEGER NOT NULL DEFAULT 0);",
@@ -183,11 +184,11 @@ int journal_add_contract(struct journal *journal, const struct journal_contract 
     if (journal_has(journal, contract->id))
         return -EEXIST;
     statement = prepare(journal,
-                        "INSERT INTO contract (id, log_index, state, message, ending, over, envelope)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        "tittii", contract->id, contract->index, contract->state, contract->message,
-                        (int64_t)contract->ending, (int64_t)contract->over);
-    if (statement && sqlite3_bind_blob(statement, 7, contract->envelope, (int)contract->envelope_size,
+                        "INSERT INTO contract (id, log_index, state, message, ending, refused, over, envelope)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        "tittiii", contract->id, contract->index, contract->state, contract->message,
+                        (int64_t)contract->ending, (int64_t)contract->refused, (int64_t)contract->over);
+    if (statement && sqlite3_bind_blob(statement, 8, contract->envelope, (int)contract->envelope_size,
                                        SQLITE_TRANSIENT) != SQLITE_OK) {
         sqlite3_finalize(statement);
         return fail(journal, "contract");
@@ -225,7 +226,7 @@ int journal_each(struct journal *journal, int (*each)(void *context, const struc
                  void *context)
 {
     sqlite3_stmt *statement = prepare(journal,
-                                      "SELECT id, log_index, envelope, state, message, ending FROM contract"
+                                      "SELECT id, log_index, envelope, state, message, ending, refused FROM contract"
                                       " WHERE over = 0 ORDER BY log_index",
                                       "");
     int step = SQLITE_ERROR, r = 0;
@@ -236,7 +237,8 @@ int journal_each(struct journal *journal, int (*each)(void *context, const struc
                                              .envelope_size = (size_t)sqlite3_column_bytes(statement, 2),
                                              .state = (const char *)sqlite3_column_text(statement, 3),
                                              .message = (const char *)sqlite3_column_text(statement, 4),
-                                             .ending = sqlite3_column_int(statement, 5) };
+                                             .ending = sqlite3_column_int(statement, 5),
+                                             .refused = sqlite3_column_int(statement, 6) };
         snprintf(contract.id, sizeof contract.id, "%s", (const char *)sqlite3_column_text(statement, 0));
         r = each(context, &contract);
     }

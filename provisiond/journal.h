@@ -44,8 +44,9 @@ struct journal_contract {
     size_t envelope_size;
     const char *state; /* as results have it */
     const char *message;
-    bool ending; /* cancelled, expired or refused */
-    bool over;   /* nothing of it is left */
+    bool ending;  /* cancelled, expired or refused */
+    bool refused; /* it never was accepted */
+    bool over;    /* nothing of it is left */
 };
 
 /* 0, -EEXIST when the id is known, or another negative errno, logged. */

@@ -22,7 +22,7 @@ int verify_checkpoint(const cJSON *answer, const struct note_verifier *verifier,
     if (!cJSON_IsString(text))
         return reason_refuse(reason, "checkpoint", "must be a string");
     if (checkpoint_open(text->valuestring, verifier, &checkpoint, reason) != 0)
-        return reason_prefix(reason, "checkpoint");
+        return REFUSED;
     if (kept) {
         if (checkpoint.size < kept->size) {
             reason_refuse(reason, "checkpoint", "the log has shrunk from %llu to %llu entries",
@@ -91,7 +91,7 @@ static int check_times(const cJSON *payload, bool expires, int64_t now, struct r
     if (!cJSON_IsNumber(end))
         return reason_refuse(reason, "expires", "must be an integer");
     if (end->valuedouble <= (double)now)
-        return reason_refuse(reason, "expires", "contract expired");
+        return reason_refuse(reason, NULL, "contract expired");
     return 0;
 }
 
@@ -105,20 +105,15 @@ static int check_capacity(const struct verify_context *context, const struct wan
     return resources_fit(sum, context->capacity, reason) ? 0 : reason_prefix(reason, "over capacity");
 }
 
-/* What is known of a contract that is refused: enough for its result. */
-static int keep_refused(const struct envelope *envelope, const cJSON *payload, bool open_message,
-                        struct verdict *verdict)
+/* A refusal that is told to the bot. */
+static int keep_refused(bool open_message, struct verdict *verdict)
 {
-    verdict->contract = calloc(1, sizeof *verdict->contract);
-    if (!verdict->contract)
-        return -ENOMEM;
-    memcpy(verdict->contract->id, envelope->id, sizeof envelope->id);
-    memcpy(verdict->contract->bot, envelope->signer_id, sizeof envelope->signer_id);
-    memcpy(verdict->contract->bot_key, envelope->signer, sizeof envelope->signer);
-    verdict->contract->private = cJSON_GetObjectItemCaseSensitive(payload, "private") != NULL;
+    struct reason ignored;
+    int r = wanted_open_refused(verdict->envelope, strlen(verdict->envelope), &verdict->contract, &ignored);
+
+    if (r != 0)
+        return r < 0 ? r : REFUSED; /* can't be: it was opened before */
     verdict->contract->index = verdict->index;
-    verdict->contract->ending = true;
-    verdict->contract->state = WANTED_FAILED;
     verdict->contract->message = verdict->reason;
     verdict->contract->open_message = open_message;
     verdict->kind = VERDICT_REFUSED;
@@ -134,19 +129,19 @@ static int check_contract(const struct envelope *envelope, const cJSON *payload,
     if (!cJSON_IsString(node) || strcmp(node->valuestring, context->reader.node_id) != 0)
         return reason_refuse(&verdict->reason, "node", "the contract is for another node");
     if (check_times(payload, true, context->now, &verdict->reason) != 0)
-        return is_seen(context, envelope->id) ? REFUSED : keep_refused(envelope, payload, true, verdict);
+        return is_seen(context, envelope->id) ? REFUSED : keep_refused(true, verdict);
     if (is_seen(context, envelope->id))
         return reason_refuse(&verdict->reason, NULL, "seen before: a replay of a contract that this node knows");
     r = wanted_open(verdict->envelope, strlen(verdict->envelope), &context->reader, &verdict->contract,
                     &verdict->reason);
     if (r == REFUSED)
-        return keep_refused(envelope, payload, false, verdict);
+        return keep_refused(false, verdict);
     if (r < 0)
         return r;
     verdict->contract->index = verdict->index;
     if (check_capacity(context, verdict->contract, &verdict->reason) != 0) {
         wanted_free(steal_pointer(verdict->contract));
-        return keep_refused(envelope, payload, true, verdict);
+        return keep_refused(true, verdict);
     }
     verdict->kind = VERDICT_CONTRACT;
     return 0;
@@ -169,7 +164,7 @@ static int check_cancel(const struct envelope *envelope, const cJSON *payload, c
         return reason_refuse(&verdict->reason, "contract", "is another bot's to cancel");
     if (check_times(payload, false, context->now, &verdict->reason) != 0)
         return REFUSED;
-    if (known->ending)
+    if (known->ending && !known->refused)
         return reason_refuse(&verdict->reason, NULL, "seen before: the contract is at its end already");
     r = statement_open(verdict->envelope, strlen(verdict->envelope), &statement, &verdict->reason);
     if (r != 0)

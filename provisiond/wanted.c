@@ -101,3 +101,40 @@ int wanted_open(const char *envelope, size_t size, const struct wanted_reader *r
     *ret_wanted = wanted;
     return 0;
 }
+
+/* A time that nobody has checked. */
+static int64_t loose_time(const cJSON *payload, const char *name)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(payload, name);
+
+    return cJSON_IsNumber(value) && value->valuedouble > 0 && value->valuedouble <= JSON_INTEGER_MAX
+               ? (int64_t)value->valuedouble
+               : 0;
+}
+
+int wanted_open_refused(const char *envelope, size_t size, struct wanted **ret_wanted, struct reason *reason)
+{
+    cleanup_json cJSON *payload = NULL;
+    struct envelope parsed;
+    struct wanted *wanted;
+    int r = envelope_parse(envelope, size, &parsed, reason);
+
+    if (r != 0)
+        return r;
+    r = json_parse(parsed.payload, parsed.payload_size, JSON_SIZE_MAX, &payload, reason);
+    wanted = r == 0 ? calloc(1, sizeof *wanted) : NULL;
+    if (!wanted) {
+        envelope_close(&parsed);
+        return r == 0 ? -ENOMEM : r;
+    }
+    memcpy(wanted->id, parsed.id, sizeof wanted->id);
+    memcpy(wanted->bot, parsed.signer_id, sizeof wanted->bot);
+    memcpy(wanted->bot_key, parsed.signer, sizeof wanted->bot_key);
+    wanted->expires = loose_time(payload, "expires");
+    wanted->private = cJSON_GetObjectItemCaseSensitive(payload, "private") != NULL;
+    wanted->refused = wanted->ending = true;
+    wanted->state = WANTED_FAILED;
+    envelope_close(&parsed);
+    *ret_wanted = wanted;
+    return 0;
+}

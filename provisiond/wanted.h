@@ -25,6 +25,7 @@ struct wanted {
     bool ending;             /* cancelled, expired or refused: nothing of it is wanted any more */
     enum wanted_state state; /* the last that was journaled (and put in the outbox) */
     struct reason message;   /* of the last failure; "" when none */
+    bool refused;            /* kept until it expires or is cancelled, so that its end is told as well */
     bool open_message;       /* a refusal that tells nothing of a private part */
     /* engine.c's own */
     bool busy;         /* a job works on it */
@@ -54,3 +55,7 @@ struct wanted_reader {
  * (wanted_free), REFUSED, or -ENOMEM. */
 int wanted_open(const char *envelope, size_t size, const struct wanted_reader *reader, struct wanted **ret_wanted,
                 struct reason *reason);
+
+/* What is known of a contract that was refused: who signed it and when it would have expired (0: it doesn't say).
+ * Nothing is checked beyond the envelope's form. 0 and *ret_wanted (refused, ending, failed), REFUSED, or -ENOMEM. */
+int wanted_open_refused(const char *envelope, size_t size, struct wanted **ret_wanted, struct reason *reason);

@@ -343,6 +343,8 @@ static void a_cancel_is_only_the_contracts_bots(void **state)
     expect(sign("cancel", odd, bot), VERDICT_IGNORED, "please");
     known->ending = true;
     expect(sign("cancel", cancel(ID), bot), VERDICT_IGNORED, "seen before");
+    known->refused = true; /* its bot may want to be rid of it, and to be told so */
+    expect(sign("cancel", cancel(ID), bot), VERDICT_CANCEL, NULL);
     wanted_free(steal_pointer(known));
 }
 
