@@ -49,7 +49,7 @@ static void take_up(struct state_entry *entry, const struct job *job)
     const char *how = job->pool.made_now ? "added to" : "holds";
 
     entry->pool = job->pool;
-    strcpy(entry->known.disk.label, job->pool.label);
+    memcpy(entry->known.disk.label, job->pool.label, sizeof entry->known.disk.label);
     entry->known.disk.content = DISK_POOL;
     entry->known.media = job->pool.media;
     entry->known.made_now = job->pool.made_now;

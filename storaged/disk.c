@@ -55,7 +55,7 @@ int disk_list(const char *root, char ret_names[static DISKS_MAX][DISK_NAME_BYTES
             log_warning("disk %s and others are left out: there are more than %d", entry->d_name, DISKS_MAX);
             break;
         }
-        strcpy(ret_names[count++], entry->d_name);
+        snprintf(ret_names[count++], DISK_NAME_BYTES, "%.31s", entry->d_name);
     }
     closedir(folder);
     qsort(ret_names, count, DISK_NAME_BYTES, compare_names);

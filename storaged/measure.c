@@ -18,7 +18,7 @@
 #define RANDOM_BATCH 8
 #define RANDOM_BATCHES_MAX 64
 #define RANDOM_MS 40
-#define SEQUENTIAL_BYTES (1 << 20)
+#define SEQUENTIAL_BYTES (INT64_C(1) << 20)
 #define SEQUENTIAL_BATCH 2
 #define SEQUENTIAL_BATCHES_MAX 16
 #define SEQUENTIAL_MS 40
@@ -121,7 +121,7 @@ int measure_disk(int fd, int64_t size_bytes, struct measure *ret_measure)
 
     if (size_bytes < 2 * SEQUENTIAL_BYTES * SEQUENTIAL_BATCH * SEQUENTIAL_BATCHES_MAX)
         return log_fail(-EINVAL, "measure a disk of %lld bytes", (long long)size_bytes);
-    buffer = aligned_alloc(4096, SEQUENTIAL_BATCH * SEQUENTIAL_BYTES);
+    buffer = aligned_alloc(4096, (size_t)(SEQUENTIAL_BATCH * SEQUENTIAL_BYTES));
     if (!buffer)
         return -ENOMEM;
     r = io_uring_queue_init(RANDOM_BATCH, &ring, 0);

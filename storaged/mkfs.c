@@ -60,7 +60,7 @@ static void read_last_line(int fd, char *line, size_t size)
 
 int mkfs_btrfs(const char *device, const char *label, int lock_fd, struct reason *reason)
 {
-    const char *program = getenv("ZOS_MKFS") ? getenv("ZOS_MKFS") : MKFS_DEFAULT;
+    const char *named = getenv("ZOS_MKFS"), *program = named ? named : MKFS_DEFAULT;
     /* -K: no discard of a disk that is empty anyway. Never -f: it finds data by itself and refuses. */
     const char *arguments[] = { program, "-q",     "-K", "-O",     "squota", "-L", label,
                                 "-m",    "single", "-d", "single", device,   NULL };

@@ -4,7 +4,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 void path_under(const char *root, char ret_path[static PATH_BYTES], const char *format, ...)
 {
@@ -19,5 +18,5 @@ void path_under(const char *root, char ret_path[static PATH_BYTES], const char *
         if (more >= 0 && used + more < PATH_BYTES)
             return;
     }
-    strcpy(ret_path, "/nonexistent");
+    snprintf(ret_path, PATH_BYTES, "/nonexistent");
 }

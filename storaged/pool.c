@@ -257,11 +257,11 @@ int pool_open(const char *root, const struct disk *disk, struct pool *ret_pool, 
 {
     struct pool pool = { .size_bytes = disk->size_bytes, .top_fd = -1, .volumes_fd = -1 };
     char target[PATH_BYTES];
-    bool mounted_now;
+    bool mounted_now = false;
     int r;
 
-    strcpy(pool.label, disk->label);
-    strcpy(pool.disk, disk->name);
+    memcpy(pool.label, disk->label, sizeof pool.label);
+    memcpy(pool.disk, disk->name, sizeof pool.disk);
     r = mount_top(root, disk, &mounted_now, reason);
     if (r != 0)
         return r;

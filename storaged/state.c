@@ -164,7 +164,7 @@ int state_make_volume(struct state *state, const char *name, int64_t size_bytes,
     r = volume_make(entry->pool.volumes_fd, name, size_bytes, &made.subvolume_id);
     if (r < 0)
         return r;
-    strcpy(made.name, name);
+    snprintf(made.name, sizeof made.name, "%s", name);
     r = keep_volume(&entry->pool, &made, ret_volume);
     if (r < 0)
         return r;

@@ -52,7 +52,7 @@ static int open_subvolume(int parent_fd, const char *name, uint64_t *ret_id)
 static int destroy(int parent_fd, const char *name)
 {
     enum btrfs_util_error error;
-    uint64_t id, transaction;
+    uint64_t id = 0, transaction;
     int fd = open_subvolume(parent_fd, name, &id);
 
     if (fd == -ENOENT)
@@ -87,7 +87,7 @@ int volume_make(int parent_fd, const char *name, int64_t size_bytes, uint64_t *r
 {
     char temporary[VOLUME_NAME_BYTES + sizeof VOLUME_NEW_PREFIX];
     enum btrfs_util_error error;
-    uint64_t id, transaction;
+    uint64_t id = 0, transaction;
     int fd, r;
 
     if (faccessat(parent_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -139,7 +139,7 @@ static int read_entry(int parent_fd, const char *name, struct volume *ret_volume
         return r;
     if (volume.size_bytes == 0)
         log_warning("volume %s has no limit", name);
-    strcpy(volume.name, name);
+    snprintf(volume.name, sizeof volume.name, "%.128s", name);
     *ret_volume = volume;
     return 0;
 }
