@@ -61,15 +61,21 @@ static char *make_page(void)
     return page_make(&(struct page_input){ services, disks, network, provision, listening });
 }
 
+/* In one write, which nothing else comes in between of (PIPE_BUF). */
 static void print_page(const char *page)
 {
-    cleanup_free char *memory = census_memory(""), *resident = census_resident("");
+    cleanup_free char *memory = census_memory(""), *resident = census_resident(""), *whole = NULL;
     struct utsname kernel;
+    int size;
 
     uname(&kernel);
-    printf("\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s; resident: %s\n%s\n", kernel.nodename, kernel.release,
-           (unsigned)(loop_now_ms() / 1000), memory ? memory : "?", resident ? resident : "?", page);
-    fflush(stdout);
+    size = asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s; resident: %s\n%s\n",
+                    kernel.nodename, kernel.release, (unsigned)(loop_now_ms() / 1000), memory ? memory : "?",
+                    resident ? resident : "?", page);
+    if (size < 0)
+        whole = NULL;
+    else if (write(STDOUT_FILENO, whole, (size_t)size) < 0)
+        log_debug("standard output takes nothing");
 }
 
 int console_run(void)

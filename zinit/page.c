@@ -9,11 +9,12 @@
 
 #define LABEL "  %-10s "
 
+/* What is absent or empty is `otherwise`. */
 static const char *text_of(const cJSON *object, const char *name, const char *otherwise)
 {
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, name);
 
-    return cJSON_IsString(value) ? value->valuestring : otherwise;
+    return cJSON_IsString(value) && *value->valuestring ? value->valuestring : otherwise;
 }
 
 static double number_of(const cJSON *object, const char *name)
@@ -96,9 +97,9 @@ static void print_disks(FILE *page, const cJSON *answer)
     else if (cJSON_GetArraySize(disks) == 0)
         fprintf(page, LABEL "none\n", "disks");
     cJSON_ArrayForEach(disk, disks) {
-        fprintf(page, LABEL "%s %.1f GiB %s %s: %s\n", "disk", text_of(disk, "name", "?"),
-                number_of(disk, "size_bytes") / (1 << 30), text_of(disk, "media", ""), text_of(disk, "model", ""),
-                text_of(disk, "state", "?"));
+        fprintf(page, LABEL "%s %.1f GiB %s%s%s: %s\n", "disk", text_of(disk, "name", "?"),
+                number_of(disk, "size_bytes") / (1 << 30), text_of(disk, "media", ""),
+                *text_of(disk, "model", "") ? " " : "", text_of(disk, "model", ""), text_of(disk, "state", "?"));
     }
 }
 

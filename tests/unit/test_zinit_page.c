@@ -68,13 +68,15 @@ static void what_is_wrong_is_shown_with_its_reason(void **state)
          "{\"disks\":[{\"name\":\"vdb\",\"media\":\"hdd\",\"size_bytes\":0,\"model\":\"\",\"state\":\"refused: holds "
          "ext4\"}]}",
          "{\"uplink\":null,\"links\":[],\"problem\":\"no link has a carrier\"}",
-         "{\"registered\":false,\"farm\":null,\"directory\":{\"url\":\"http://d\",\"reachable\":false,\"step\":\"TCP\","
+         "{\"node_id\":\"\",\"registered\":false,\"farm\":null,\"directory\":{\"url\":\"http://"
+         "d\",\"reachable\":false,\"step\":\"TCP\","
          "\"detail\":\"connection refused\"},\"missing\":[\"no invite\"]}");
     has("service    netd: Error, exited with code 1\n");
     has("service    x: Failure\n");
-    has("vdb 0.0 GiB hdd : refused: holds ext4\n");
+    has("vdb 0.0 GiB hdd: refused: holds ext4\n");
     has("network    no link has a carrier\n");
     has("directory  http://d, not registered (TCP: connection refused)\n");
+    has("node       has no identity yet\n");
     has("farm       none yet\n");
     has("missing    no invite\n");
 }
