@@ -180,7 +180,7 @@ class Grid:
         for another state."""
         def reached():
             now = self.contract(contract_id)["state"]
-            if now == "failed" and state != "failed":
+            if now == "failed" and state in ("deploying", "running"):
                 raise Failed(f"contract {contract_id} failed, waiting for {state}: {self.why_failed(contract_id)}")
             return now == state or at_least and STATES.index(now) > STATES.index(state)
         poll(reached, timeout, f"contract {contract_id[:12]}… to be {state}", every=every, alive=node.check if node else None)
@@ -196,7 +196,9 @@ class Grid:
 
     def why_failed(self, contract_id):
         """What the node says of a failure, for the bot to read."""
-        return json.dumps(self.bot.run("status", contract_id))
+        answer = self.bot.run("status", contract_id)
+        said = [answer["message"]] + [f"{workload['name']}: {workload['message']}" for workload in answer["workloads"] if workload["message"]]
+        return "; ".join(text for text in said if text) or "no message"
 
     def wait_output(self, contract_id, pattern, node=None, timeout=60):
         """The container's output as its bot sees it, once it contains the pattern."""
