@@ -177,7 +177,7 @@ bool dhcp_read_lease(const char *link, struct lease *ret_lease, struct reason *r
     reason->text[0] = 0;
     snprintf(path, sizeof(path), "%s/%s.lease", DHCP_LEASE_FOLDER, link);
     int result = file_read(path, LEASE_BYTES_MAX, &bytes, &size);
-    if (result == -ENOENT)
+    if (result == -ENOENT || (result == 0 && size == 0))
         return false;
     if (result < 0)
         return reason_refuse(reason, path, "%s", strerror(-result)) == 0;

@@ -31,6 +31,5 @@ void dhcp_restart(struct dhcp *dhcp);
 /* Asks dhcpcd to end, its addresses stay. */
 void dhcp_stop(struct dhcp *dhcp);
 
-/* Reads a link's lease. true, or false when there is none, or none that is valid (logged when `reason` differs from the
- * last one told is up to the caller). `reason`: "" when there is no file. */
+/* Reads a link's lease. false: there is none, or none yet (`reason` is ""), or it isn't valid (`reason` says why). */
 bool dhcp_read_lease(const char *link, struct lease *ret_lease, struct reason *reason);

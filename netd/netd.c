@@ -21,29 +21,42 @@
 #define HURRY_MS 15000 /* by then it has asked three times: RFC 2131 §4.1 has 4 s, 8 s, 16 s between */
 #define SETTINGS_FOLDER "/run/zos"
 
+static const struct uplink_lease *known_lease(const struct netd *netd, const char *link)
+{
+    for (size_t i = 0; i < netd->leases_count; i++)
+        if (strcmp(netd->leases[i].name, link) == 0)
+            return &netd->leases[i];
+    return NULL;
+}
+
+/* A link's lease as it is now. One that can't be read (dhcpcd truncates the file before it writes it anew) stays what
+ * it was: it counts only while the link has its address. */
+static bool read_lease(const struct netd *netd, const struct link *link, struct uplink_lease *ret_lease)
+{
+    struct reason reason;
+    struct uplink_lease lease = { .since_ms = uv_now(netd->daemon.loop) };
+    const struct uplink_lease *known = known_lease(netd, link->name);
+    memcpy(lease.name, link->name, sizeof(lease.name));
+    if (!dhcp_read_lease(link->name, &lease.lease, &reason)) {
+        if (reason.text[0])
+            log_warning("%s: %s", link->name, reason.text);
+        if (known)
+            *ret_lease = *known;
+        return known != NULL;
+    }
+    if (known && lease_equal(&known->lease, &lease.lease))
+        lease.since_ms = known->since_ms;
+    *ret_lease = lease;
+    return true;
+}
+
 static void read_leases(struct netd *netd)
 {
     struct uplink_lease leases[NETD_LEASES_MAX] = { 0 };
     size_t count = 0;
-    struct reason reason;
-    for (size_t i = 0; i < netd->seen.links_count && count < NETD_LEASES_MAX; i++) {
-        const struct link *link = &netd->seen.links[i];
-        struct uplink_lease *lease = &leases[count];
-        if (!link->physical)
-            continue;
-        if (!dhcp_read_lease(link->name, &lease->lease, &reason)) {
-            if (reason.text[0])
-                log_warning("%s: %s", link->name, reason.text);
-            continue;
-        }
-        memcpy(lease->name, link->name, sizeof(lease->name));
-        lease->since_ms = uv_now(netd->daemon.loop);
-        for (size_t old = 0; old < netd->leases_count; old++)
-            if (strcmp(netd->leases[old].name, lease->name) == 0 &&
-                lease_equal(&netd->leases[old].lease, &lease->lease))
-                lease->since_ms = netd->leases[old].since_ms;
-        count++;
-    }
+    for (size_t i = 0; i < netd->seen.links_count && count < NETD_LEASES_MAX; i++)
+        if (netd->seen.links[i].physical && read_lease(netd, &netd->seen.links[i], &leases[count]))
+            count++;
     memcpy(netd->leases, leases, sizeof(leases));
     netd->leases_count = count;
 }
