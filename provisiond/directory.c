@@ -13,7 +13,7 @@
 
 #define NONCE_BYTES 32
 #define TIMEOUT_MS 20000
-#define ANSWER_BYTES_MAX (256 * 1024)
+#define ANSWER_BYTES_MAX (256u * 1024)
 
 static int perform(const struct directory *directory, const char *method, const char *path, const char *body,
                    size_t answer_bytes_max, unsigned timeout_ms, struct http_answer *ret_answer, int *ret_status,

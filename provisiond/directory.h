@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define DIRECTORY_WAIT_S 50 /* long poll of the feed; the directory allows 60 */
-#define DIRECTORY_FEED_BYTES (8 * 1024 * 1024)
+#define DIRECTORY_FEED_BYTES (8u * 1024 * 1024)
 
 /* Immutable once filled: jobs share it. */
 struct directory {

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #define DOCUMENT_MS 60000
-#define TOKEN_BYTES_MAX (64 * 1024)
-#define CHUNK_BYTES (256 * 1024)
+#define TOKEN_BYTES_MAX (64u * 1024)
+#define CHUNK_BYTES (256u * 1024)
 #define ACCEPT                                                                                                         \
     "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, "                    \
     "application/vnd.docker.distribution.manifest.v2+json, "                                                           \

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define IMAGE_MANIFEST_BYTES_MAX (4 * 1024 * 1024) /* the distribution specification's own bound */
-#define IMAGE_CONFIG_BYTES_MAX (4 * 1024 * 1024)
+#define IMAGE_MANIFEST_BYTES_MAX (4u * 1024 * 1024) /* the distribution specification's own bound */
+#define IMAGE_CONFIG_BYTES_MAX (4u * 1024 * 1024)
 #define IMAGE_BLOB_BYTES_MAX (16ll * 1024 * 1024 * 1024)
 #define IMAGE_LAYERS_MAX 128 /* what overlay-based runtimes allow as well */
 

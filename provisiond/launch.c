@@ -25,7 +25,7 @@
 
 #define CRUN "/bin/crun"
 #define CRUN_ROOT "/run/crun"
-#define STATE_BYTES_MAX (256 * 1024)
+#define STATE_BYTES_MAX (256u * 1024)
 #define MOUNTS_MAX 16 /* one over the other, after as many crashes at the wrong moment */
 
 static int run_crun_delete(const char *service)

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define FILE_BYTES_MAX (256 * 1024)
+#define FILE_BYTES_MAX (256u * 1024)
 #define NUMBER_MAX 0x7ffffffe
 
 /* The file's content, NULL when it can't be had. The caller's, free(). */
