@@ -28,6 +28,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
     char *digits;
     size_t size = sizeof text - 1;
 
+    if (info->si_code == SI_USER) /* somebody's kill(2), no fault: it doesn't end PID 1 */
+        return;
     memcpy(line, text, size);
     digits = strstr(line, "00 at");
     digits[0] = (char)('0' + number / 10 % 10);
