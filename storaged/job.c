@@ -2,6 +2,7 @@
 
 #include "storaged/job.h"
 
+#include "lib/log.h"
 #include "storaged/boot_medium.h"
 #include "storaged/probe.h"
 
@@ -9,12 +10,16 @@
 
 static int make_pool(struct job *job)
 {
+    struct measure measured = pool_measure(job->root, &job->disk);
     int r;
 
+    log_debug("disk %s: %lld reads/s", job->disk.name, (long long)measured.best_iops);
     pool_new_label(job->disk.label);
     r = pool_make(job->root, &job->disk, job->disk.label, &job->reason);
     if (r == 0)
-        r = pool_open(job->root, &job->disk, &job->pool, &job->reason);
+        log_debug("disk %s: formatted", job->disk.name);
+    if (r == 0)
+        r = pool_open_measured(job->root, &job->disk, &measured, &job->pool, &job->reason);
     if (r == 0)
         job->pool.made_now = true;
     return r;

@@ -154,17 +154,24 @@ static int write_record(const char *root, const struct pool *pool)
     return file_write(path, text, strlen(text), 0600);
 }
 
-static int settle_media(const char *root, const struct disk *disk, struct pool *pool)
+struct measure pool_measure(const char *root, const struct disk *disk)
 {
+    struct measure measure = { 0 };
     cleanup_close int fd = -1;
     bool in_use;
 
+    fd = probe_open(root, disk->name, O_RDONLY | O_DIRECT, &in_use);
+    if (fd < 0 || measure_disk(fd, disk->size_bytes, &measure) < 0)
+        log_warning("disk %s: its speed isn't known", disk->name);
+    return measure;
+}
+
+static int settle_media(const char *root, const struct disk *disk, const struct measure *measured, struct pool *pool)
+{
     if (read_record(pool) == 0)
         return 0;
-    fd = probe_open(root, disk->name, O_RDONLY | O_DIRECT, &in_use);
-    if (fd < 0 || measure_disk(fd, disk->size_bytes, &pool->measure) < 0)
-        log_warning("disk %s: its speed isn't known", disk->name);
-    pool->media = measure_media(disk->rotational, pool->measure.read_iops);
+    pool->measure = measured ? *measured : pool_measure(root, disk);
+    pool->media = measure_media(disk->rotational, pool->measure.best_iops);
     return write_record(root, pool);
 }
 
@@ -228,7 +235,8 @@ void pool_sweep(const struct pool *pool)
 }
 
 /* Checks that the file system is as we make it, and completes what is in it. */
-static int complete(const char *root, const struct disk *disk, struct pool *pool, struct reason *reason)
+static int complete(const char *root, const struct disk *disk, const struct measure *measured, struct pool *pool,
+                    struct reason *reason)
 {
     struct btrfs_ioctl_fs_info_args info = { 0 };
     int fd;
@@ -244,7 +252,7 @@ static int complete(const char *root, const struct disk *disk, struct pool *pool
     pool->volumes_fd = open_folder(pool->top_fd, "volumes", reason);
     if (pool->volumes_fd < 0)
         return REFUSED;
-    if (settle_media(root, disk, pool) < 0)
+    if (settle_media(root, disk, measured, pool) < 0)
         return reason_refuse(reason, NULL, "holds our pool %s, which can't be written to", disk->label);
     if (volume_scan(pool->volumes_fd, &pool->volumes, &pool->volume_count) < 0)
         return reason_refuse(reason, NULL, "holds our pool %s, whose volumes can't be read", disk->label);
@@ -254,6 +262,12 @@ static int complete(const char *root, const struct disk *disk, struct pool *pool
 }
 
 int pool_open(const char *root, const struct disk *disk, struct pool *ret_pool, struct reason *reason)
+{
+    return pool_open_measured(root, disk, NULL, ret_pool, reason);
+}
+
+int pool_open_measured(const char *root, const struct disk *disk, const struct measure *measured, struct pool *ret_pool,
+                       struct reason *reason)
 {
     struct pool pool = { .size_bytes = disk->size_bytes, .top_fd = -1, .volumes_fd = -1 };
     char target[PATH_BYTES];
@@ -267,7 +281,7 @@ int pool_open(const char *root, const struct disk *disk, struct pool *ret_pool, 
         return r;
     path_under(root, target, "/mnt/%s", disk->label);
     pool.top_fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    r = pool.top_fd >= 0 ? complete(root, disk, &pool, reason)
+    r = pool.top_fd >= 0 ? complete(root, disk, measured, &pool, reason)
                          : reason_refuse(reason, NULL, "can't be opened: %s", strerror(errno));
     if (r == 0)
         *ret_pool = pool;

@@ -41,6 +41,12 @@ int pool_make(const char *root, const struct disk *disk, const char *label, stru
  * volumes. The disk's speed is measured when the pool doesn't tell it yet. 0, or REFUSED with the reason. */
 int pool_open(const char *root, const struct disk *disk, struct pool *ret_pool, struct reason *reason);
 
+/* The disk's speed; all zero, with a warning, when it can't be measured. */
+struct measure pool_measure(const char *root, const struct disk *disk);
+/* The same as pool_open, with the speed that was measured before the pool was made, when nothing else was at work. */
+int pool_open_measured(const char *root, const struct disk *disk, const struct measure *measured, struct pool *ret_pool,
+                       struct reason *reason);
+
 /* Mounts the pool's cache subvolume, made if need be, on <root>/var/lib/zos. 0, or negative errno, logged. */
 int pool_mount_cache(const char *root, const struct pool *pool);
 /* The disk whose cache is mounted there by an earlier run: its name, or "". */
