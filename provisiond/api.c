@@ -16,7 +16,8 @@ static void add_directory(const struct node *node, cJSON *status)
     cJSON_AddBoolToObject(directory, "reachable", node->reachable);
     cJSON_AddStringToObject(directory, "step", STEPS[node->step]);
     cJSON_AddStringToObject(directory, "detail",
-                            node->step != NODE_CONNECTED ? node->link.reason.text : node->contact.reason.text);
+                            node->step < NODE_TIME && node->link.reason.text[0] ? node->link.reason.text
+                                                                                : node->contact.reason.text);
 }
 
 static void add_contracts(const struct node *node, cJSON *status)

@@ -250,7 +250,7 @@ static bool advance(struct node *node, struct connect_job *job, struct reason *r
         if (job->envelope)
             connected(node, job);
         else if (sign_registration(node, job, reason) != 0)
-            step_later(node, retry_failed(&node->link, "register", reason, REMOTE_MS, REMOTE_CAP_MS));
+            step_later(node, retry_failed(&node->remote, "register", reason, REMOTE_MS, REMOTE_CAP_MS));
         return false;
     default:
         return false;
@@ -260,22 +260,26 @@ static bool advance(struct node *node, struct connect_job *job, struct reason *r
 static const char *const STEP_NAMES[] = { "storage",        "identity", "settings", "uplink",
                                           "directory time", "register", "connected" };
 
-static void step_failed(struct node *node, const struct connect_job *job)
+static void step_failed(struct node *node, struct connect_job *job)
 {
     bool remote = job->step == NODE_TIME || job->step == NODE_REGISTER;
-    uint64_t pause = retry_failed(&node->link, STEP_NAMES[job->step], &job->reason, remote ? REMOTE_MS : LOCAL_MS,
-                                  remote ? REMOTE_CAP_MS : LOCAL_CAP_MS);
+    uint64_t pause;
 
-    if (remote)
-        node_contact(node, &job->reason);
+    if (!remote) {
+        step_later(node, retry_failed(&node->link, STEP_NAMES[job->step], &job->reason, LOCAL_MS, LOCAL_CAP_MS));
+        return;
+    }
+    reason_prefix(&job->reason, job->status / 100 == 4 ? "the directory refuses this node" : "no directory");
+    pause = retry_failed(&node->remote, STEP_NAMES[job->step], &job->reason, REMOTE_MS, REMOTE_CAP_MS);
+    node_contact(node, &job->reason);
     if (job->retry_after_s)
         pause = job->retry_after_s * 1000ull;
-    /* The way may have gone (an address that was lost): look at the uplink, then at the time again. */
-    if (job->step == NODE_TIME || (job->step == NODE_REGISTER && job->status == 0))
+    /* The way may have gone (an address that was lost): look at the uplink again. Before the first registration another
+     * invite may come with the settings; later they stay, since jobs hold them. */
+    if (job->status == 0)
         node->step = NODE_UPLINK;
-    /* Another invite may come with the settings. */
-    if (job->step == NODE_REGISTER && job->status / 100 == 4)
-        node->step = NODE_TIME;
+    else
+        node->step = node->registered_text ? NODE_TIME : NODE_SETTINGS;
     step_later(node, pause);
 }
 
@@ -295,8 +299,10 @@ static void on_done(void *context)
     if (job->step == NODE_TIME || (job->step == NODE_REGISTER && job->envelope))
         node_contact(node, NULL);
     go_on = advance(node, job, &reason);
-    if (node->step != before && node->step != NODE_TIME) /* an uplink alone doesn't end a directory's silence */
+    if (node->step != before)
         retry_done(&node->link);
+    if (node->step == NODE_CONNECTED)
+        retry_done(&node->remote);
     job_free(job);
     if (go_on)
         step_later(node, 0);
@@ -336,11 +342,12 @@ int connect_start(struct node *node)
     return 0;
 }
 
-void connect_again(struct node *node)
+void connect_again(struct node *node, bool unknown)
 {
+    if (unknown)
+        node->registered = false;
     if (node->step != NODE_CONNECTED)
         return;
-    node->registered = false;
     node->step = NODE_TIME;
     step_later(node, 0);
 }
@@ -355,16 +362,11 @@ cJSON *connect_missing(const struct node *node)
 {
     cJSON *missing = cJSON_CreateArray();
 
-    if (node->step != NODE_CONNECTED) {
-        char line[sizeof node->link.reason.text + 32];
-        bool remote = node->step >= NODE_UPLINK && node->contact.reason.text[0];
-        add(missing, node->link.reason.text);
-        snprintf(line, sizeof line, "no directory: %s", node->contact.reason.text);
-        if (remote && strcmp(node->contact.reason.text, node->link.reason.text) != 0)
-            add(missing, line);
-    } else if (!node->reachable) {
+    add(missing, node->link.reason.text);
+    if (node->step != NODE_CONNECTED)
+        add(missing, node->remote.reason.text);
+    else if (!node->reachable)
         add(missing, node->contact.reason.text);
-    }
     if (node->key && !node->paths.on_disk)
         add(missing, "no disk: this node runs from memory, and forgets itself when it is switched off");
     add(missing, node->alert.text);

@@ -7,7 +7,8 @@
 
 /* Begins; what follows runs on the loop. */
 int connect_start(struct node *node);
-/* The directory doesn't know this node (any more): registers again. */
-void connect_again(struct node *node);
+/* Registers again, from the time on: the machine has changed, or the directory doesn't know this node (any more:
+ * `unknown`), and then heartbeat, feed and outbox wait for it. */
+void connect_again(struct node *node, bool unknown);
 /* What is missing, in words, as a new array of strings; empty when nothing is. */
 cJSON *connect_missing(const struct node *node);

@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "provisiond/apply.h"
 #include "provisiond/call.h"
+#include "provisiond/text.h"
 #include "provisiond/watch.h"
 
 #include <dirent.h>
@@ -131,6 +132,7 @@ static bool round_once(struct deploy *deploy, struct plan_action *last)
     *last = action;
     if (r != 0) {
         deploy->outcome = deploy_cancelled(deploy) ? DEPLOY_GIVEN_UP : DEPLOY_FAILED;
+        text_clean(deploy->reason.text);
         report(deploy, action.workload);
     }
     return again;

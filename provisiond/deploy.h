@@ -29,7 +29,7 @@ struct deploy {
     enum deploy_outcome outcome;
     struct reason reason; /* FAILED, BROKEN */
     cJSON *reports;       /* [{name, state, message, output?}] of each workload; owned */
-    char stamp[256];      /* changes when a container's process does */
+    uint64_t stamp;       /* of the processes of the containers; 0: there are none */
     bool started;         /* a container was started by this job */
 };
 

@@ -135,7 +135,7 @@ static void unsettled(struct node *node, struct wanted *wanted, const struct dep
 {
     uint64_t now = uv_now(node->daemon.loop);
 
-    memcpy(wanted->stamp, deploy->stamp, sizeof wanted->stamp);
+    wanted->stamp = deploy->stamp;
     wanted->stamp_ms = deploy->outcome == DEPLOY_UP ? now : 0;
     if (!wanted->unsettled_ms)
         wanted->unsettled_ms = now;
@@ -151,11 +151,11 @@ static void unsettled(struct node *node, struct wanted *wanted, const struct dep
 static void settle(struct node *node, struct wanted *wanted, const struct deploy *deploy)
 {
     uint64_t now = uv_now(node->daemon.loop);
-    bool same = wanted->stamp_ms && !strcmp(wanted->stamp, deploy->stamp);
+    bool same = wanted->stamp_ms && wanted->stamp == deploy->stamp;
 
-    if (deploy->outcome != DEPLOY_UP || (!same && deploy->stamp[0])) {
+    if (deploy->outcome != DEPLOY_UP || (!same && deploy->stamp)) {
         unsettled(node, wanted, deploy);
-    } else if (deploy->stamp[0] && now - wanted->stamp_ms < STABLE_MS) {
+    } else if (deploy->stamp && now - wanted->stamp_ms < STABLE_MS) {
         wanted->due_ms = now + LOOK_SOON_MS;
     } else {
         tell_running(node, wanted, deploy);

@@ -309,7 +309,7 @@ static void on_timer(uv_timer_t *timer)
     struct node *node = timer->data;
     struct feed_job *job;
 
-    if (node->feed_busy || node->step != NODE_CONNECTED)
+    if (node->feed_busy || !node->registered)
         return;
     job = calloc(1, sizeof *job);
     if (!job)

@@ -110,7 +110,7 @@ static void on_done(void *context)
         later(node, retry_failed(&node->heartbeat, "heartbeat", &job->reason, RETRY_MS, RETRY_CAP_MS));
         node_contact(node, &job->reason);
         if (job->status == 404)
-            connect_again(node);
+            connect_again(node, true);
     }
     cJSON_Delete(job->alerts);
     free(job);
@@ -132,7 +132,7 @@ static void on_timer(uv_timer_t *timer)
     struct node *node = timer->data;
     struct heartbeat_job *job;
 
-    if (node->heartbeat_busy || node->step != NODE_CONNECTED)
+    if (node->heartbeat_busy || !node->registered)
         return;
     job = calloc(1, sizeof *job);
     if (!job)

@@ -59,12 +59,12 @@ struct node {
     struct directory directory;
     int64_t farm;
     enum node_step step;
-    struct retry link;     /* of the steps up to registered */
+    struct retry link;     /* of the steps up to the uplink */
+    struct retry remote;   /* of time and registration */
     bool registered;       /* in this run */
     char *registered_text; /* the node statement's payload that the directory has, without times */
     bool reachable;        /* the last exchange worked */
     struct retry contact;  /* why it didn't */
-    char uplink_problem[256];
 
     /* log */
     bool has_checkpoint;

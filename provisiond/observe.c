@@ -77,7 +77,7 @@ static void compare(struct node *node, const struct register_observed *observed)
     if (!text || !node->registered_text || !strcmp(text, node->registered_text))
         return;
     log_info("the machine has changed: registering anew");
-    connect_again(node);
+    connect_again(node, false);
 }
 
 static void on_timer(uv_timer_t *timer);

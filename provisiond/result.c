@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "provisiond/text.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -28,6 +29,16 @@ static char *seal_to_bot(const struct wanted *wanted, const char *text)
     return encode_base64(box, size + crypto_box_SEALBYTES);
 }
 
+/* A message may hold what others have said. */
+static void add_message(cJSON *object, const char *message)
+{
+    char text[sizeof(struct reason)];
+
+    snprintf(text, sizeof text, "%s", message ? message : "");
+    text_clean(text);
+    cJSON_AddStringToObject(object, "message", text);
+}
+
 static cJSON *result_workload(const struct wanted *wanted, const cJSON *workload, const char *state,
                               const cJSON *report)
 {
@@ -36,7 +47,7 @@ static cJSON *result_workload(const struct wanted *wanted, const cJSON *workload
 
     cJSON_AddStringToObject(item, "name", json_string(workload, "name"));
     cJSON_AddStringToObject(item, "state", report ? json_string(report, "state") : state);
-    cJSON_AddStringToObject(item, "message", message ? message : "");
+    add_message(item, message);
     data = cJSON_AddObjectToObject(item, "data");
     if (output && wanted->private)
         cJSON_AddStringToObject(data, "output", output);
@@ -78,7 +89,7 @@ cJSON *result_payload(const struct wanted *wanted, const char *node_id, const ui
     cJSON_AddStringToObject(payload, "contract", wanted->id);
     cJSON_AddStringToObject(payload, "state", wanted_state_name(state));
     if (message && message[0] && !wanted->private)
-        cJSON_AddStringToObject(payload, "message", message);
+        add_message(payload, message);
     cJSON_ArrayForEach(workload, wanted->workloads)
         cJSON_AddItemToArray(list, result_workload(wanted, workload, wanted_state_name(state),
                                                    report_of(workloads, json_string(workload, "name"))));
@@ -87,13 +98,13 @@ cJSON *result_payload(const struct wanted *wanted, const char *node_id, const ui
         return steal_pointer(payload);
     }
     if (message && message[0] && !wanted->workloads && wanted->open_message)
-        cJSON_AddStringToObject(payload, "message", message);
+        add_message(payload, message);
     else if (message && message[0] && !cJSON_GetArraySize(list)) {
         /* Why the private part was refused is the bot's to know. */
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "name", "contract");
         cJSON_AddStringToObject(item, "state", wanted_state_name(state));
-        cJSON_AddStringToObject(item, "message", message);
+        add_message(item, message);
         cJSON_AddObjectToObject(item, "data");
         cJSON_AddItemToArray(list, item);
     }

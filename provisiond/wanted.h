@@ -31,7 +31,7 @@ struct wanted {
     bool busy;         /* a job works on it */
     uint64_t due_ms;   /* loop time of the next look */
     unsigned failures; /* in a row, for the backoff */
-    char stamp[256];   /* processes that were seen running, and since when */
+    uint64_t stamp;    /* of the processes that were seen running, and since when */
     uint64_t stamp_ms;
     uint64_t unsettled_ms; /* since when it hasn't been up for long enough; 0: it is */
     bool untold;           /* a container was started since the last `running` */

@@ -4,39 +4,14 @@
 
 #include "lib/cleanup.h"
 #include "provisiond/call.h"
+#include "provisiond/text.h"
 
 #include <string.h>
 
 #define CALL_MS 10000
+#define FNV_BASIS 0xcbf29ce484222325u /* FNV-1a, 64 bits */
+#define FNV_PRIME 0x100000001b3u
 #define RESTARTS_MAX 3 /* that many ends in a row, and a container counts as broken */
-
-/* The length of the UTF-8 character (RFC 3629 §4) at `text`, 0 when it isn't one. */
-static size_t character(const unsigned char *text)
-{
-    size_t size = text[0] < 0x80                      ? 1
-                  : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
-                  : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-                  : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-                                                      : 0;
-
-    for (size_t i = 1; i < size; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return size;
-}
-
-static void make_valid(char *text)
-{
-    for (unsigned char *at = (unsigned char *)text; *at;) {
-        size_t size = character(at);
-        if (size == 0)
-            *at = '?';
-        at += size ? size : 1;
-    }
-}
 
 char *watch_output(const cJSON *lines, size_t max)
 {
@@ -63,11 +38,11 @@ char *watch_output(const cJSON *lines, size_t max)
     while (from && ((unsigned char)text[from] & 0xc0) == 0x80)
         from++;
     memmove(text, text + from, used - from + 1);
-    make_valid(text);
+    text_clean(text);
     return text;
 }
 
-static void add_output(cJSON *report, const char *service)
+static void add_output(cJSON *report, const char *service, size_t max)
 {
     cleanup_json cJSON *lines = NULL;
     cleanup_free char *output = NULL;
@@ -77,7 +52,7 @@ static void add_output(cJSON *report, const char *service)
     cJSON_AddBoolToObject(params, "raw", true);
     if (call("zinit", "stream_currentLogs", params, CALL_MS, &lines, NULL, &reason) != 0)
         return;
-    output = watch_output(lines, WATCH_OUTPUT_BYTES);
+    output = watch_output(lines, max);
     cJSON_AddStringToObject(report, "output", output ? output : "");
 }
 
@@ -117,38 +92,44 @@ static void judge(struct deploy *deploy, const cJSON *workload, const cJSON *sta
         deploy->outcome = outcome;
 }
 
-static int watch_one(struct deploy *deploy, const cJSON *workload, cJSON *report)
+static int watch_one(struct deploy *deploy, const cJSON *workload, size_t output_max, cJSON *report)
 {
     cleanup_json cJSON *status = NULL;
     char service[PLAN_NAME_BYTES];
-    size_t used = strlen(deploy->stamp);
     int r;
 
     plan_service_name(deploy->id, json_string(workload, "name"), service);
     r = call("zinit", "service_status", call_name(service), CALL_MS, &status, NULL, &deploy->reason);
     if (r != 0)
         return r;
-    snprintf(deploy->stamp + used, sizeof deploy->stamp - used, "%lld ", (long long)json_integer(status, "pid"));
+    deploy->stamp = (deploy->stamp ^ (uint64_t)json_integer(status, "pid")) * FNV_PRIME;
     judge(deploy, workload, status, report);
-    add_output(report, service);
+    add_output(report, service, output_max);
     return 0;
 }
 
 int watch_containers(struct deploy *deploy)
 {
     const cJSON *workload;
+    size_t containers = 0, output_max;
     int r = 0;
 
     cJSON_Delete(deploy->reports);
     deploy->reports = cJSON_CreateArray();
     deploy->outcome = DEPLOY_UP;
-    deploy->stamp[0] = '\0';
+    deploy->stamp = 0;
+    cJSON_ArrayForEach(workload, deploy->workloads)
+        containers += !strcmp(json_string(workload, "type"), "container");
+    if (containers)
+        deploy->stamp = FNV_BASIS;
+    output_max =
+        containers * WATCH_OUTPUT_BYTES > WATCH_OUTPUTS_BYTES ? WATCH_OUTPUTS_BYTES / containers : WATCH_OUTPUT_BYTES;
     cJSON_ArrayForEach(workload, deploy->workloads) {
         cJSON *report = cJSON_CreateObject();
         cJSON_AddItemToArray(deploy->reports, report);
         cJSON_AddStringToObject(report, "name", json_string(workload, "name"));
         if (!strcmp(json_string(workload, "type"), "container")) {
-            r = watch_one(deploy, workload, report);
+            r = watch_one(deploy, workload, output_max, report);
             if (r != 0)
                 return r;
         } else {

@@ -4,6 +4,9 @@
 
 #include "provisiond/deploy.h"
 
+#define WATCH_OUTPUTS_BYTES                                                                                            \
+    12288                       /* of all containers of a contract: escaped, sealed and encoded it fits an envelope    \
+                                 */
 #define WATCH_OUTPUT_BYTES 4096 /* the end of a container's log that goes into a result */
 
 /* Fills outcome (UP, WAITING, BROKEN), reports and stamp. 0, or REFUSED when zinit can't be asked. */

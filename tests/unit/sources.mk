@@ -49,5 +49,5 @@ test_provisiond_layer_LIBS = -larchive
 test_provisiond_bundle_SOURCES = $(addprefix provisiond/, bundle.c user.c profile.c plan.c paths.c)
 test_provisiond_fetch_SOURCES = $(addprefix provisiond/, fetch.c image.c layer.c inodes.c plan.c)
 test_provisiond_fetch_LIBS = -larchive
-test_provisiond_result_SOURCES = $(addprefix provisiond/, result.c watch.c call.c plan.c wanted.c journal.c directory.c node.c)
+test_provisiond_result_SOURCES = $(addprefix provisiond/, result.c text.c watch.c call.c plan.c wanted.c journal.c directory.c node.c)
 test_zinit_server_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))

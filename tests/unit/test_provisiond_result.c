@@ -127,6 +127,7 @@ static void output_is_the_end_of_the_log_as_valid_text(void **state)
     expect_output("[\"one\",\"two\"]", 5, "\ntwo\n");
     expect_output("[\"a\xc3\xa9z\"]", 4, "\xc3\xa9z\n");
     expect_output("[\"a\xc3\xa9z\"]", 3, "z\n"); /* no half character */
+    expect_output("[\"\\u001b[31mred\\u0007\\ttab\"]", 100, "?[31mred?\ttab\n");
     cJSON_AddItemToArray(list, cJSON_CreateString("bad \xff\xc3(\xed\xa0\x80 end"));
     output = watch_output(list, 100);
     assert_string_equal(output, "bad ?"
