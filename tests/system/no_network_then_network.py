@@ -13,7 +13,7 @@ DISK_MISSING = r"no usable disk"
 
 def says(node, pattern, what):
     match = node.wait_for(pattern, timeout=60, what=f"the console to say that there is no {what}")[1]
-    check(True, f"without a {what} the console says: {match.string.strip()[:160]}")
+    check(True, f"there being no {what}, the console says: {match.string.strip()[:160]}")
 
 
 def no_cable_no_directory_no_disk(grid, folder):
