@@ -43,6 +43,7 @@ test_zinit_bucket_SOURCES = zinit/bucket.c
 
 test_provisiond_verify_SOURCES = provisiond/verify.c provisiond/wanted.c
 test_provisiond_plan_SOURCES = provisiond/plan.c
+test_provisiond_identity_SOURCES = $(addprefix provisiond/, identity.c machine.c paths.c)
 test_provisiond_journal_SOURCES = provisiond/journal.c
 test_provisiond_layer_SOURCES = provisiond/layer.c provisiond/inodes.c
 test_provisiond_layer_LIBS = -larchive
