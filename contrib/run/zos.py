@@ -175,6 +175,16 @@ class Grid:
                 and item["expires"] > time.time() + 60]
         return live[0] if live else None
 
+    def known_results(self):
+        """{contract id: the id of its newest result} of our bot's contracts."""
+        items = self.directory.get(f"/v1/contracts?bot={self.bot.id}&limit=1000")["items"]
+        return {item["id"]: item["result"] for item in items}
+
+    def wait_new_result(self, contract_id, known, node=None, timeout=120):
+        """Waits until its node says something of the contract that isn't the result `known`."""
+        poll(lambda: self.contract(contract_id)["result"] != known, timeout, f"news of contract {contract_id[:12]}…", every=0.05,
+             alive=node.check if node else None)
+
     def wait_state(self, contract_id, state, node=None, timeout=120, every=0.1, at_least=False):
         """Waits until the directory has the contract in that state (or a later one: at_least); a failed contract ends the wait
         for another state."""
