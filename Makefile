@@ -67,13 +67,13 @@ help: ## this list
 run: image host ## set up, build, and show the whole system: directory, registry, a node in QEMU, a contract (ONCE=1 DISKS= MEM= CPUS=)
 	@contrib/run/demo
 
-test: image host unit-programs ## set up, build, then every test; ends in `N passed, N failed`
+test: image host unit-programs story-programs ## set up, build, then every test; ends in `N passed, N failed`
 	@tests/run
 
 unit: unit-programs ## the unit tests alone
 	@tests/run unit
 
-system: image host ## the system stories alone, or those named in STORY=
+system: image host story-programs ## the system stories alone, or those named in STORY=
 	@tests/run system $(STORY)
 
 bench: image host ## print the figures: boot times, sizes, memory
@@ -142,6 +142,6 @@ $(foreach test,$(UNIT_TESTS),$(foreach kind,san node,$(eval $(call unit_rule,$(k
 .PHONY: unit-programs
 unit-programs: $(foreach kind,san node,$(UNIT_TESTS:%=$(B)/unit/$(kind)/%))
 
-include tests/fuzz/build.mk
+include tests/fuzz/build.mk tests/system/build.mk
 
 -include $(shell [ -d $(B)/obj ] && find $(B)/obj -name '*.d')

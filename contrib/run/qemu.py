@@ -17,6 +17,8 @@ import time
 from process import BUILD, Failed, Process, note, poll, tail
 
 KERNEL = BUILD / "image" / "kernel"
+OVMF = pathlib.Path("/usr/share/OVMF")
+BOOT_SCRIPT = "boot.ipxe"
 PANIC = re.compile(r"Kernel panic|Oops:|Attempted to kill init")
 TCG = ["-accel", "tcg,thread=single", "-cpu", "qemu64,svm=off,+rdrand"]
 KVM = ["-accel", "kvm", "-cpu", "host"]
@@ -147,22 +149,29 @@ class Node:
     """One virtual 3Node. `folder` keeps its console logs, one a boot: console-1.log, console-2.log …"""
 
     def __init__(self, folder, *, memory="512M", cpus=2, disks=(), settings=None, words=(), link=True, hotplug=False,
-                 forward=(), no_reboot=True, accel=None, mac="52:54:00:7a:6f:01"):
+                 forward=(), no_reboot=True, accel=None, mac="52:54:00:7a:6f:01", boot="kernel", stick=None, tftp=None,
+                 screen=False, rtc=None):
         """settings: {"directory": …} written as zos.* words (invite: the envelope's base64url). words: more for the
-        command line. forward: [(host port, guest port)]. link: whether the cable is in from the start."""
+        command line. forward: [(host port, guest port)]. link: whether the cable is in from the start.
+        boot: who loads the kernel: "kernel" (QEMU, with settings and words), or the firmware, "bios" or "uefi", which
+        then knows neither: from `stick`, the image of a USB stick, or else over the network from the folder `tftp`, whose
+        BOOT_SCRIPT iPXE runs. screen: with a graphics card, for screenshot(). rtc: what the machine's clock says at the
+        start, like 2001-01-01T00:00:00, rather than the time."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.memory, self.cpus, self.disks = memory, cpus, list(disks)
         self.settings, self.words = dict(settings or {}), list(words)
         self.link, self.hotplug, self.forward, self.no_reboot, self.mac = link, hotplug, list(forward), no_reboot, mac
         self.accel = accel
+        self.boot, self.screen, self.rtc = boot, screen, rtc
+        self.stick, self.tftp = (pathlib.Path(path).resolve() if path else None for path in (stick, tftp))
         self.process = self.console = self.qmp = None
         self._plugged = 0
 
     # ---- power
 
     def start(self):
-        if not KERNEL.exists():
+        if self.boot == "kernel" and not KERNEL.exists():
             raise Failed(f"{KERNEL} isn't there: run `make image`")
         log = self._next_log()
         ours, theirs = socket.socketpair()
@@ -228,6 +237,10 @@ class Node:
         if not self.process.alive:
             raise Failed(f"QEMU ended: {tail(self.process.log, 3)}")
 
+    def screenshot(self, path):
+        """Writes what is on the screen as a PPM picture (needs screen=True)."""
+        self.qmp.call("screendump", filename=str(path))
+
     def elapsed(self):
         return time.monotonic() - self.process.started
 
@@ -253,18 +266,45 @@ class Node:
         return line
 
     def _command(self, log, qmp_fd, accel):
-        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in self.forward)
         command = [
-            qemu(), *accel, "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-S",
-            "-m", str(parse_size(self.memory) >> 20), "-smp", str(self.cpus),
-            "-kernel", str(KERNEL), "-append", self.cmdline(),
+            qemu(), *accel, "-nodefaults", "-no-user-config", "-display", "none", "-S",
+            "-vga", "std" if self.screen else "none",
+            "-m", str(parse_size(self.memory) >> 20), "-smp", str(self.cpus), *self._boot_arguments(),
             "-chardev", f"file,id=serial0,path={log}", "-serial", "chardev:serial0",
             "-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control",
-            "-netdev", f"user,id=net0{forwards}",
-            "-device", f"virtio-net-pci,id=nic0,netdev=net0,mac={self.mac},romfile="]
+            *self._network_arguments()]
+        if self.rtc:
+            command += ["-rtc", f"base={self.rtc}"]
         if self.no_reboot:
             command.append("-no-reboot")
         return command + self._disk_arguments()
+
+    def _boot_arguments(self):
+        if self.boot == "kernel":
+            return ["-kernel", str(KERNEL), "-append", self.cmdline()]
+        arguments = self._uefi_arguments() if self.boot == "uefi" else []
+        if self.stick:
+            arguments += ["-drive", f"if=none,id=stick,file={self.stick},format=raw",
+                          "-device", "qemu-xhci,id=usb", "-device", "usb-storage,bus=usb.0,drive=stick,bootindex=0"]
+        return arguments
+
+    def _uefi_arguments(self):
+        """OVMF, with variables of this node's own that it keeps from boot to boot."""
+        code, fresh = OVMF / "OVMF_CODE_4M.fd", OVMF / "OVMF_VARS_4M.fd"
+        if not code.exists():
+            raise Failed(f"{code} isn't there: run `make setup`")
+        variables = self.folder / "uefi-variables.fd"
+        if not variables.exists():
+            shutil.copyfile(fresh, variables)
+        return ["-machine", "q35", "-drive", f"if=pflash,format=raw,readonly=on,file={code}",
+                "-drive", f"if=pflash,format=raw,file={variables}"]
+
+    def _network_arguments(self):
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in self.forward)
+        offer = f",tftp={self.tftp},bootfile={BOOT_SCRIPT}" if self.tftp else ""
+        rom = "bootindex=0" if self.tftp and not self.stick else "romfile="
+        return ["-netdev", f"user,id=net0{forwards}{offer}",
+                "-device", f"virtio-net-pci,id=nic0,netdev=net0,mac={self.mac},{rom}"]
 
     def _disk_arguments(self):
         arguments = []

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The user's command against a real directory, with a node that is a double in Python: every command in words and in JSON, exit
 codes, a contract's life, and a directory that lies to it."""
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The directory by itself, on loopback: what it takes, what it refuses and with which status, its log checked by nothing but
 hashes and its key, its feeds and views, and that kill -9, altered stores and rude clients cost nothing that was acknowledged.
 """

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The demo with asserts: a node boots, registers itself, and runs a signed private contract; then an open one; contracts
 that can't be kept are refused with a reason; cancel ends all of it and gives the capacity back."""
 

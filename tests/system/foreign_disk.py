@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A disk with anything on it stays as it is, byte for byte: a file system, a bare partition table, or bytes that no program
 knows. The console says of each why it is left alone; the empty disk beside them is used."""
 

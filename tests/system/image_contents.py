@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What is in the image: exactly what initramfs/files.list names; at most eight executables, each static; no shell, no
 busybox, no interpreter. And what a running node offers to the network: nothing."""
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A node believes nothing that a directory merely says: each lie is refused by the node itself, with its reason on the
 console and, where the contract is known, in a `failed` result; after each lie it goes on, but for a rewritten history:
 that stops all provisioning and raises an alert, also after a reboot."""

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Whatever is missing, the node boots, says on its console what it is, keeps trying, and goes on by itself once it is there:
 no cable, no directory, no invite, no disk."""
 

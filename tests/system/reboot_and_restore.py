@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What a node was told once it does again after a reboot, be it orderly or a loss of power, by itself and with the directory
 down: same identity, same contracts, same data. And directoryd may be killed at any moment: nothing acknowledged is lost."""
 
