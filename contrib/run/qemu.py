@@ -275,6 +275,8 @@ class Node:
             *self._network_arguments()]
         if self.rtc:
             command += ["-rtc", f"base={self.rtc}"]
+        if self.initrd:
+            command += ["-initrd", str(self.initrd)]
         if self.no_reboot:
             command.append("-no-reboot")
         return command + self._disk_arguments()
