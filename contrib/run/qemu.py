@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 
@@ -54,6 +55,33 @@ class Disk:
 
     def __init__(self, path, kind="scsi", rotation=1):
         self.path, self.kind, self.rotation = pathlib.Path(path).resolve(), kind, rotation
+
+
+def make_boot_medium(path, settings):
+    """A disk as a farmer's stick has it for the node: FAT, labelled ZOSBOOT, with the settings as zos/node.json."""
+    path = make_disk(path, 4 << 20)
+    settings_file = path.with_suffix(".json")
+    settings_file.write_text(json.dumps(settings))
+    environment = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin", MTOOLS_SKIP_CHECK="1")
+    for command in (["mkfs.vfat", "-n", "ZOSBOOT", path], ["mmd", "-i", path, "::/zos"],
+                    ["mcopy", "-i", path, settings_file, "::/zos/node.json"]):
+        try:
+            subprocess.run(command, check=True, capture_output=True, env=environment)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise Failed(f"no boot medium: {error}; run `make setup` (packages dosfstools, mtools)")
+    return path
+
+
+class Wire:
+    """An Ethernet cable between two nodes: `ends[0]` and `ends[1]` are for Node's `wires`. It is two UDP ports of the loopback, so that
+    either node may be off for a while."""
+
+    def __init__(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            for end in (one, other):
+                end.bind(("127.0.0.1", 0))
+            ports = [end.getsockname()[1] for end in (one, other)]
+        self.ends = [f"socket,udp=127.0.0.1:{far},localaddr=127.0.0.1:{near}" for near, far in (ports, reversed(ports))]
 
 
 class Console:
@@ -277,6 +305,9 @@ class Node:
             command += ["-rtc", f"base={self.rtc}"]
         if self.initrd:
             command += ["-initrd", str(self.initrd)]
+        for number, (end, mac) in enumerate(self.wires, 1):
+            command += ["-netdev", f"{end},id=net{number}",
+                        "-device", f"virtio-net-pci,id=nic{number},netdev=net{number},mac={mac},romfile="]
         if self.no_reboot:
             command.append("-no-reboot")
         return command + self._disk_arguments()
