@@ -73,11 +73,11 @@ def make_boot_medium(path, settings):
 
 
 class Wire:
-    """An Ethernet cable between two nodes: `ends[0]` and `ends[1]` are for Node's `wires`. It is two UDP ports of the loopback, so that
-    either node may be off for a while."""
+    """An Ethernet cable between two nodes: `ends[0]` and `ends[1]` are for Node's `wires`. It is two UDP ports of the
+    loopback, so that either node may be off for a while."""
 
     def __init__(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as other:
             for end in (one, other):
                 end.bind(("127.0.0.1", 0))
             ports = [end.getsockname()[1] for end in (one, other)]
@@ -177,21 +177,22 @@ class Node:
     """One virtual 3Node. `folder` keeps its console logs, one a boot: console-1.log, console-2.log …"""
 
     def __init__(self, folder, *, memory="512M", cpus=2, disks=(), settings=None, words=(), link=True, hotplug=False,
-                 forward=(), no_reboot=True, accel=None, mac="52:54:00:7a:6f:01", boot="kernel", stick=None, tftp=None,
-                 screen=False, rtc=None):
+                 forward=(), wires=(), no_reboot=True, accel=None, mac="52:54:00:7a:6f:01", boot="kernel", stick=None, tftp=None,
+                 screen=False, rtc=None, initrd=None):
         """settings: {"directory": …} written as zos.* words (invite: the envelope's base64url). words: more for the
         command line. forward: [(host port, guest port)]. link: whether the cable is in from the start.
+        wires: [(an end of a Wire, MAC address)], a network card each beside the one that leads to the host.
         boot: who loads the kernel: "kernel" (QEMU, with settings and words), or the firmware, "bios" or "uefi", which
         then knows neither: from `stick`, the image of a USB stick, or else over the network from the folder `tftp`, whose
         BOOT_SCRIPT iPXE runs. screen: with a graphics card, for screenshot(). rtc: what the machine's clock says at the
-        start, like 2001-01-01T00:00:00, rather than the time."""
+        start, like 2001-01-01T00:00:00, rather than the time. initrd: an archive that the kernel unpacks over the image's own."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.memory, self.cpus, self.disks = memory, cpus, list(disks)
         self.settings, self.words = dict(settings or {}), list(words)
         self.link, self.hotplug, self.forward, self.no_reboot, self.mac = link, hotplug, list(forward), no_reboot, mac
-        self.accel = accel
-        self.boot, self.screen, self.rtc = boot, screen, rtc
+        self.accel, self.wires = accel, list(wires)
+        self.boot, self.screen, self.rtc, self.initrd = boot, screen, rtc, initrd
         self.stick, self.tftp = (pathlib.Path(path).resolve() if path else None for path in (stick, tftp))
         self.process = self.console = self.qmp = None
         self._plugged = 0

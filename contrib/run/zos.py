@@ -17,10 +17,11 @@ import time
 import urllib.request
 
 from process import BUILD, Failed, Process, free_port, poll, port_is_free, program
-from qemu import Disk, Node, Panic, make_disk, parse_size
+from qemu import Disk, Node, Panic, Wire, make_boot_medium, make_disk, parse_size
 from registry import Registry
 
-__all__ = ["BUILD", "Bot", "Directory", "Disk", "Failed", "Grid", "Node", "Panic", "Registry", "make_disk", "parse_size", "poll"]
+__all__ = ["BUILD", "Bot", "Directory", "Disk", "Failed", "Grid", "Node", "Panic", "Registry", "Wire",
+           "make_boot_medium", "make_disk", "parse_size", "poll"]
 
 VKEY = re.compile(r"\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*")
 STATES = ["pending", "deploying", "running", "failed", "stopped"]
@@ -135,6 +136,11 @@ class Grid:
     def settings(self):
         """What a node needs to be told, as {word of the kernel's command line, less "zos.": value}."""
         return dict(self.settings_words)
+
+    def medium_settings(self, **more):
+        """The same as a whole node.json for a boot medium, with `more` of it (network, storage)."""
+        settings = self.bot.run("invite", "--farm", self.farm, "--settings", "--node-directory", self.directory.node_url())
+        return {**settings, **more}
 
     def node(self, name="node", **options):
         options.setdefault("settings", self.settings())
