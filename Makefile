@@ -89,7 +89,7 @@ clean: ## remove build/ (the cache in ~/.cache/zos stays)
 
 lint: setup ## clang-format and clang-tidy over the tree, the latter on what git tracks
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
-	@clang-tidy --quiet $$(git ls-files '*.c' | grep -v ^tests/) -- $(CPPFLAGS) -std=gnu17
+	@clang-tidy --quiet $$(git ls-files '*.c' | grep -v ^tests/) -- $(CPPFLAGS) -std=gnu17 -isystem /usr/include/libnl3
 
 format: ## clang-format the tree in place
 	clang-format -i $$(git ls-files '*.c' '*.h')
