@@ -16,6 +16,7 @@ enum {
     RPC_INVALID_PARAMS = -32602,
     RPC_INTERNAL_ERROR = -32603,
     RPC_REFUSED = -32000,
+    RPC_NOT_YET = -32010, /* can't be told yet, the daemon has just begun: ask again soon */
 };
 
 struct rpc_error {

@@ -125,6 +125,15 @@ static cJSON *volume_to_json(const struct volume *volume, const struct pool *poo
     return object;
 }
 
+/* Before it is settled, a volume that isn't known may lie on a disk that wasn't looked at yet: "there is none" would be
+ * a lie, on which whoever asks might forget it. */
+static bool is_settled(const struct state *state, struct rpc_error *ret_error)
+{
+    if (!state->settled)
+        rpc_error_set(ret_error, RPC_NOT_YET, "volumes aren't known yet", "the disks are still being examined");
+    return state->settled;
+}
+
 static void call_volume_create(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *ret_error)
 {
     struct reason reason = { 0 };
@@ -134,6 +143,8 @@ static void call_volume_create(void *context, const cJSON *params, cJSON **ret_r
     int r;
 
     disk_media_parse(json_string(params, "media"), &media);
+    if (!is_settled(context, ret_error))
+        return;
     r = state_make_volume(context, json_string(params, "name"), json_integer(params, "size_bytes"), media, &volume,
                           &entry, &reason);
     if (r == 0)
@@ -146,8 +157,11 @@ static void call_volume_create(void *context, const cJSON *params, cJSON **ret_r
 
 static void call_volume_delete(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *ret_error)
 {
-    int r = state_delete_volume(context, json_string(params, "name"));
+    int r;
 
+    if (!is_settled(context, ret_error))
+        return;
+    r = state_delete_volume(context, json_string(params, "name"));
     if (r == 0)
         *ret_result = cJSON_CreateObject();
     else
@@ -161,15 +175,19 @@ static void call_volume_get(void *context, const cJSON *params, cJSON **ret_resu
 
     if (volume)
         *ret_result = volume_to_json(volume, &entry->pool, true);
-    else
+    else if (is_settled(context, ret_error))
         rpc_error_set(ret_error, RPC_REFUSED, "no such volume", "name: there is no volume of this name");
 }
 
 static void call_volume_list(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *ret_error)
 {
     const struct state *state = context;
-    cJSON *result = cJSON_CreateObject(), *volumes = cJSON_AddArrayToObject(result, "volumes");
+    cJSON *result, *volumes;
 
+    if (!is_settled(state, ret_error))
+        return;
+    result = cJSON_CreateObject();
+    volumes = cJSON_AddArrayToObject(result, "volumes");
     for (size_t i = 0; i < state->count; i++) {
         const struct pool *pool = &state->entries[i].pool;
         for (size_t j = 0; state->entries[i].known.stage == PLAN_USED && j < pool->volume_count; j++)

@@ -1,12 +1,14 @@
 /* The whole of storaged but its socket, on real disks (loop devices) below a root of the test's own: what becomes of
  * them, and that what isn't ours stays as it is to the byte. Skipped where the machine has no such disks. */
 
+#include "storaged/api.h"
 #include "storaged/apply.h"
 #include "storaged/mounts.h"
 #include "storaged/path.h"
 #include "storaged/wanted.h"
 #include "tests/unit/loop_disk.h"
 
+#include "lib/cleanup.h"
 #include "lib/file.h"
 
 #include <setjmp.h>
@@ -267,12 +269,45 @@ static void the_setting_claim_is_understood_or_claims_nothing(void **context)
     }
 }
 
+static int ask(const char *request)
+{
+    cleanup_free char *reply = NULL;
+    cleanup_json cJSON *answer = NULL;
+
+    rpc_dispatch(API_METHODS, &state, request, strlen(request), &reply);
+    answer = cJSON_Parse(reply);
+    return (int)json_integer(json_member(answer, "error"), "code");
+}
+
+/* A provisiond that asks a storaged which has just begun (its predecessor was killed) must not take a volume for gone.
+ */
+static void before_the_first_scan_no_volume_is_said_not_to_be_there(void **context)
+{
+    static const char *const requests[] = {
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"volume.list\"}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"volume.get\",\"params\":{\"name\":\"data\"}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"volume.delete\",\"params\":{\"name\":\"data\"}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"volume.create\",\"params\":{\"name\":\"data\","
+        "\"size_bytes\":16777216,\"media\":\"ssd\"}}",
+    };
+
+    open_state();
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
+        assert_int_equal(ask(requests[i]), RPC_NOT_YET);
+    state.settled = true;
+    assert_int_equal(ask(requests[0]), 0);
+    assert_int_equal(ask(requests[1]), RPC_REFUSED);
+    assert_int_equal(ask(requests[2]), 0);
+    state.settled = false;
+}
+
 #define ON_DISKS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_setting_claim_is_understood_or_claims_nothing),
+        cmocka_unit_test(before_the_first_scan_no_volume_is_said_not_to_be_there),
         ON_DISKS(empty_disks_become_pools_and_one_gets_the_cache),
         ON_DISKS(disks_with_data_are_untouched_to_the_byte),
         ON_DISKS(pools_volumes_and_cache_are_found_again_after_a_kill_and_after_a_reboot),
