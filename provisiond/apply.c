@@ -162,8 +162,13 @@ static int make_bundle(struct deploy *deploy, const struct plan_action *action, 
                                       .volumes = paths,
                                       .sealing_public = deploy->sealing_public,
                                       .sealing_secret = deploy->sealing_secret };
+    char folder[PATH_BYTES];
     int r = volume_paths(deploy, action, paths, reason);
 
+    /* The folder first: by it the end finds the endpoint, should this be interrupted between the two. */
+    snprintf(folder, sizeof folder, "%.255s/%.200s", deploy->paths.containers, action->name);
+    if (r == 0 && file_make_folders(folder, 0700) < 0)
+        r = reason_refuse(reason, "bundle", "the folder can't be made: see the node's log");
     if (r == 0)
         r = attach(deploy, action, &endpoint, reason);
     request.endpoint = endpoint;

@@ -28,7 +28,8 @@ int call(const char *daemon, const char *method, cJSON *params, int timeout_ms, 
         snprintf(who, sizeof who, "%s: %s", daemon, method);
         if (r < 0)
             reason_refuse(reason, NULL, "out of memory");
-        return reason_prefix(reason, who);
+        reason_prefix(reason, who);
+        return r == REFUSED && (code == 0 || code == RPC_NOT_YET) ? CALL_AWAY : REFUSED;
     }
     if (ret_result)
         *ret_result = result;

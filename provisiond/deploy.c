@@ -83,7 +83,8 @@ static int observe(const struct deploy *deploy, struct observed *observed, struc
     if (r == 0)
         r = call("zinit", "service_list", NULL, CALL_MS, &observed->services, NULL, reason);
     observed->images = list_complete(deploy->paths.images, APPLY_IMAGE_MARK, "sha256:");
-    observed->bundles = list_complete(deploy->paths.containers, APPLY_BUNDLE_MARK, "");
+    /* What is to go goes also when it is half done. */
+    observed->bundles = list_complete(deploy->paths.containers, deploy->ending ? "" : APPLY_BUNDLE_MARK, "");
     return r;
 }
 
@@ -131,7 +132,7 @@ static bool round_once(struct deploy *deploy, struct plan_action *last)
     observed_close(&observed);
     *last = action;
     if (r != 0) {
-        deploy->outcome = deploy_cancelled(deploy) ? DEPLOY_GIVEN_UP : DEPLOY_FAILED;
+        deploy->outcome = deploy_cancelled(deploy) ? DEPLOY_GIVEN_UP : r == CALL_AWAY ? DEPLOY_AWAY : DEPLOY_FAILED;
         text_clean(deploy->reason.text);
         report(deploy, action.workload);
     }

@@ -12,6 +12,7 @@ enum deploy_outcome {
     DEPLOY_WAITING,  /* all there, a container isn't up yet */
     DEPLOY_BROKEN,   /* all there, a container keeps ending */
     DEPLOY_FAILED,   /* an action failed: try again later */
+    DEPLOY_AWAY,     /* a daemon of the node doesn't answer, or not yet: no fault of the contract's */
     DEPLOY_GONE,     /* nothing of an ending contract is left */
     DEPLOY_GIVEN_UP, /* cancelled on the way */
 };
@@ -27,7 +28,7 @@ struct deploy {
     bool cancelled; /* set from the loop, asked from the job (__atomic) */
     /* out */
     enum deploy_outcome outcome;
-    struct reason reason; /* FAILED, BROKEN */
+    struct reason reason; /* FAILED, AWAY, BROKEN */
     cJSON *reports;       /* [{name, state, message, output?}] of each workload; owned */
     uint64_t stamp;       /* of the processes of the containers; 0: there are none */
     bool started;         /* a container was started by this job */

@@ -1,6 +1,7 @@
 /* States and times. A contract is `running` once all its containers have kept the same processes for STABLE_MS; it has
  * failed when an action fails, or when a container hasn't settled for UNSETTLED_MS; both are told once, and the
- * next change again. */
+ * next change again. That a daemon of the node doesn't answer for less than AWAY_MS is nothing to tell: what runs goes
+ * on running. */
 
 #include "provisiond/engine.h"
 
@@ -21,6 +22,8 @@
 #define LOOK_MS 5000 /* at what runs */
 #define RETRY_MS 2000
 #define RETRY_CAP_MS 60000
+#define AWAY_MS 60000 /* zinit starts a daemon again after at most 30 s */
+#define LOOK_AWAY_MS 500
 #define TICK_MS 1000 /* expiries */
 
 struct engine_job {
@@ -166,6 +169,19 @@ static void settle(struct node *node, struct wanted *wanted, const struct deploy
     }
 }
 
+static void away(struct node *node, struct wanted *wanted, const struct deploy *deploy)
+{
+    uint64_t now = uv_now(node->daemon.loop);
+
+    if (!wanted->away_ms)
+        wanted->away_ms = now;
+    if (now - wanted->away_ms > AWAY_MS)
+        failed(node, wanted, deploy);
+    else
+        log_debug("contract %s: %s", wanted->id, deploy->reason.text);
+    wanted->due_ms = now + LOOK_AWAY_MS;
+}
+
 static void on_done(void *context)
 {
     struct engine_job *job = context;
@@ -177,11 +193,15 @@ static void on_done(void *context)
     wanted->busy = false;
     wanted->cancelled = NULL;
     wanted->untold |= job->deploy.started;
+    if (job->deploy.outcome != DEPLOY_AWAY)
+        wanted->away_ms = 0;
     if (wanted->ending && !job->deploy.ending) {
         wanted->due_ms = now; /* it was cancelled meanwhile */
     } else if (job->deploy.outcome == DEPLOY_GONE) {
         set_state(node, wanted, WANTED_STOPPED, NULL, "", true);
         remove_wanted(node, wanted);
+    } else if (job->deploy.outcome == DEPLOY_AWAY) {
+        away(node, wanted, &job->deploy);
     } else if (job->deploy.outcome == DEPLOY_FAILED) {
         failed(node, wanted, &job->deploy);
         wanted->due_ms = now + backoff(wanted->failures++);

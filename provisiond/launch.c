@@ -166,11 +166,13 @@ void launch_hasten(const char *root, const char *service)
 
 int launch_clear(const struct paths *paths, const char *service, struct reason *reason)
 {
-    char folder[PATH_BYTES], rootfs[PATH_BYTES];
+    char folder[PATH_BYTES], part[PATH_BYTES], rootfs[PATH_BYTES];
 
     snprintf(folder, sizeof folder, "%.255s/%.200s", paths->containers, service);
+    snprintf(part, sizeof part, "%.255s/.%.200s", paths->containers, service); /* bundle.c's, half written */
     snprintf(rootfs, sizeof rootfs, "%.500s/rootfs", folder);
-    if (clear_crun(paths->root, service) < 0 || clear_mounts(rootfs) < 0 || file_remove_tree(folder) < 0)
+    if (clear_crun(paths->root, service) < 0 || clear_mounts(rootfs) < 0 || file_remove_tree(part) < 0 ||
+        file_remove_tree(folder) < 0)
         return reason_refuse(reason, "container", "what is left of it can't be removed: see the node's log");
     return 0;
 }

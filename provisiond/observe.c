@@ -71,6 +71,9 @@ static void compare(struct node *node, const struct register_observed *observed)
     struct reason reason;
     int64_t farm;
 
+    /* Without an uplink there is no way to tell it; netd may have only just begun. */
+    if (!cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(observed->status, "uplink")))
+        return;
     if (register_payload(node, observed, &payload, &farm, &reason) != 0)
         return;
     text = json_print(payload);

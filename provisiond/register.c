@@ -14,6 +14,15 @@
 #define INTERFACES_MAX 64
 #define ADDRESSES_MAX 32
 
+/* A storaged that has just begun knows its disks not yet: that isn't the machine. */
+static bool is_settled(const cJSON *capacity, struct reason *reason)
+{
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(capacity, "settled")))
+        return true;
+    reason_refuse(reason, "storaged", "the first scan of the disks isn't done yet");
+    return false;
+}
+
 int register_observe(struct register_observed *ret_observed, struct reason *reason)
 {
     struct register_observed observed = { 0 };
@@ -21,7 +30,8 @@ int register_observe(struct register_observed *ret_observed, struct reason *reas
     if (call("storaged", "capacity", NULL, CALL_MS, &observed.capacity, NULL, reason) == 0 &&
         call("storaged", "disk.list", NULL, CALL_MS, &observed.disks, NULL, reason) == 0 &&
         call("storaged", "pool.list", NULL, CALL_MS, &observed.pools, NULL, reason) == 0 &&
-        call("netd", "status", NULL, CALL_MS, &observed.status, NULL, reason) == 0) {
+        call("netd", "status", NULL, CALL_MS, &observed.status, NULL, reason) == 0 &&
+        is_settled(observed.capacity, reason)) {
         *ret_observed = observed;
         return 0;
     }

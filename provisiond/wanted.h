@@ -34,6 +34,7 @@ struct wanted {
     uint64_t stamp;    /* of the processes that were seen running, and since when */
     uint64_t stamp_ms;
     uint64_t unsettled_ms; /* since when it hasn't been up for long enough; 0: it is */
+    uint64_t away_ms;      /* since when a daemon that it needs doesn't answer; 0: they do */
     bool untold;           /* a container was started since the last `running` */
     unsigned tells;        /* results of that run; told again while its first output grows */
     uint64_t told_ms;

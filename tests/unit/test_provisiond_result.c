@@ -1,6 +1,7 @@
 /* What a result tells, and to whom; and the output that goes into it. */
 
 #include "lib/cleanup.h"
+#include "provisiond/call.h"
 #include "provisiond/result.h"
 #include "provisiond/watch.h"
 
@@ -154,6 +155,21 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* A daemon that was killed is told from one that refuses: the first is no failure of a contract. */
+static void a_daemon_that_does_not_answer_is_away(void **state)
+{
+    struct reason reason = { 0 };
+    cJSON *result = NULL;
+    int code = 1;
+
+    setenv("ZOS_RUN", "/nonexistent", 1);
+    assert_int_equal(call("storaged", "volume.list", NULL, 1000, &result, &code, &reason), CALL_AWAY);
+    unsetenv("ZOS_RUN");
+    assert_int_equal(code, 0);
+    assert_null(result);
+    assert_non_null(strstr(reason.text, "storaged: volume.list"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_private_result_is_read_by_its_bot_alone),
         cmocka_unit_test(a_refusal_says_why_in_the_open_when_it_tells_nothing_private),
         cmocka_unit_test(output_is_the_end_of_the_log_as_valid_text),
+        cmocka_unit_test(a_daemon_that_does_not_answer_is_away),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
