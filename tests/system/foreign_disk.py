@@ -2,23 +2,14 @@
 """A disk with anything on it stays as it is, byte for byte: a file system, a bare partition table, or bytes that no program
 knows. The console says of each why it is left alone; the empty disk beside them is used."""
 
-import hashlib
 import os
 import subprocess
 import time
 
-from story import check, need_program, run, step
+from story import check, need_program, run, sha256, step
 from zos import Disk, Node, make_disk
 
 SIZE = 1 << 30
-
-
-def sha256(path):
-    sum_ = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            sum_.update(block)
-    return sum_.hexdigest()
 
 
 def ext4(path):

@@ -8,6 +8,7 @@ A story that ends normally has passed; Failed (or any exception) fails it, and t
 it with exit code 77 and the reason on the last line.
 """
 
+import hashlib
 import pathlib
 import shutil
 import sys
@@ -45,6 +46,15 @@ def need_program(name, package):
     if not path:
         skip(f"{name} isn't here: install {package}")
     return path
+
+
+def sha256(path):
+    """What a file holds, in short: sparse gigabytes take their time."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            found.update(block)
+    return found.hexdigest()
 
 
 def show_consoles(folder):
