@@ -102,6 +102,18 @@ static int choose_node(struct plan *plan, struct reason *reason)
     return 0;
 }
 
+/* A peer's key, from its node's own statement. */
+static int find_key(void *context, const char *id, uint8_t ret_key[static 32], struct reason *reason)
+{
+    struct node node = { 0 };
+    int result = node_open(context, id, &node, reason);
+
+    if (result == 0)
+        memcpy(ret_key, node.wireguard_key, sizeof node.wireguard_key);
+    node_close(&node);
+    return result;
+}
+
 /* ---- The contract */
 
 static int add_workloads(const struct plan *plan, cJSON *payload, const uint8_t nonce[static CONTRACT_NONCE_BYTES],
@@ -183,6 +195,8 @@ static int run(struct plan *plan)
 
     out_progress("choosing a node");
     result = choose_node(plan, &reason);
+    if (!result)
+        result = deployment_name_peers(&plan->deployment, find_key, plan->session, &reason);
     if (!result) {
         out_progress("publishing the contract");
         result = publish(plan, id, &reason);

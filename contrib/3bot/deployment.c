@@ -1,5 +1,6 @@
-/* From what a person writes to the exact contract: sizes with units, defaults, secrets. All else passes through as it
- * stands, and the contract's own rules judge it; so the file's format can't drift from the contract's. */
+/* From what a person writes to the exact contract: sizes with units, defaults, secrets, peers by their nodes. All else
+ * passes through as it stands, and the contract's own rules judge it; so the file's format can't drift from the
+ * contract's. */
 
 #include "contrib/3bot/deployment.h"
 
@@ -196,16 +197,79 @@ static int convert_workloads(cJSON *workloads, struct reason *reason)
     return 0;
 }
 
-/* The rules of the contract, with a key that stands in for the node's. */
+/* ---- Peers */
+
+/* {"node":ID,…} → {"public_key":…,…}. */
+static int name_peer(cJSON *peer, const char *place, deployment_find_key *find, void *context, struct reason *reason)
+{
+    cJSON *node = cJSON_GetObjectItemCaseSensitive(peer, "node");
+    cleanup_free char *text = NULL;
+    uint8_t key[32];
+    int result;
+
+    if (!node)
+        return 0;
+    if (!cJSON_IsString(node))
+        return reason_refuse(reason, place, "must be a string");
+    if (json_member(peer, "public_key"))
+        return reason_refuse(reason, place, "stands beside public_key: one of them is enough");
+    result = find(context, node->valuestring, key, reason);
+    if (result) {
+        reason_prefix(reason, place);
+        return result;
+    }
+    text = encode_base64(key, sizeof key);
+    cJSON_DeleteItemFromObjectCaseSensitive(peer, "node");
+    cJSON_AddStringToObject(peer, "public_key", text ? text : "");
+    return 0;
+}
+
+static int name_peers(cJSON *workloads, deployment_find_key *find, void *context, struct reason *reason)
+{
+    cJSON *workload, *peer;
+    size_t index = 0, number;
+    char place[PLACE_BYTES];
+
+    cJSON_ArrayForEach(workload, workloads) {
+        const char *type = json_string(workload, "type");
+        cJSON *peers = cJSON_GetObjectItemCaseSensitive(json_member(workload, "data"), "peers");
+        number = 0;
+        for (peer = type && strcmp(type, "network") == 0 && peers ? peers->child : NULL; peer; peer = peer->next) {
+            snprintf(place, sizeof place, "workloads[%zu].data.peers[%zu].node", index, number++);
+            int result = name_peer(peer, place, find, context, reason);
+            if (result)
+                return result;
+        }
+        index++;
+    }
+    return 0;
+}
+
+int deployment_name_peers(struct deployment *deployment, deployment_find_key *find, void *context,
+                          struct reason *reason)
+{
+    return name_peers(deployment->workloads, find, context, reason);
+}
+
+/* A node → a key of its own that stands in for the real one, which only the directory knows. */
+static int stand_in(void *context, const char *node, uint8_t ret_key[static 32], struct reason *reason)
+{
+    return crypto_generichash(ret_key, 32, (const uint8_t *)node, strlen(node), NULL, 0);
+}
+
+/* The rules of the contract, with keys that stand in for the nodes'. */
 static int check(const struct deployment *deployment, struct reason *reason)
 {
     static const uint8_t base_point[32] = { 9 }; /* RFC 7748, §4.1: a valid key, to see that all can be sealed */
     cleanup_json cJSON *workloads = NULL;
 
-    if (deployment_workloads(deployment, base_point, &workloads, reason))
+    if (deployment_workloads(deployment, base_point, &workloads, reason) ||
+        name_peers(workloads, stand_in, NULL, reason))
         return REFUSED;
     return contract_check_workloads(workloads, reason);
 }
+
+/* ---- The file */
 
 static int read_root(const cJSON *root, struct deployment *deployment, struct reason *reason)
 {

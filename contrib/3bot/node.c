@@ -62,12 +62,21 @@ static int complete_id(struct session *session, const char *prefix, char ret_id[
     return 0;
 }
 
+static int read_key(const struct node *node, const char *name, uint8_t ret_key[static 32], struct reason *reason)
+{
+    size_t size = 0;
+    cleanup_free uint8_t *key = decode_base64(json_string(node->evidence.statement.payload, name), &size);
+
+    if (!key || size != 32)
+        return reason_refuse(reason, NULL, "node %s has no %s", node->id, name);
+    memcpy(ret_key, key, size);
+    return 0;
+}
+
 /* Takes over what counts from the node's own statement. */
 static int read_statement(struct session *session, struct node *node, struct reason *reason)
 {
     const char *statement = json_string(node->view, "statement");
-    cleanup_free void *key = NULL;
-    size_t size = 0;
     int result;
 
     if (!statement)
@@ -78,10 +87,9 @@ static int read_statement(struct session *session, struct node *node, struct rea
     if (strcmp(node->evidence.statement.signer_id, node->id) != 0)
         return reason_refuse(reason, NULL, "the statement that the directory gives for node %s is signed by %s",
                              node->id, node->evidence.statement.signer_id);
-    key = decode_base64(json_string(node->evidence.statement.payload, "sealing_key"), &size);
-    if (!key || size != sizeof node->sealing_key)
-        return reason_refuse(reason, NULL, "node %s has no sealing key", node->id);
-    memcpy(node->sealing_key, key, size);
+    if (read_key(node, "sealing_key", node->sealing_key, reason) ||
+        read_key(node, "wireguard_key", node->wireguard_key, reason))
+        return REFUSED;
     node->total = resources_from_json(json_member(node->evidence.statement.payload, "resources"));
     node->free = resources_subtract(node->total, view_resources(node->view, "reserved"));
     return 0;

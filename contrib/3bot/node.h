@@ -9,7 +9,7 @@ struct node {
     char id[ID_TEXT_BYTES];
     cJSON *view;              /* what the directory says: status, reserved; true as far as it is */
     struct evidence evidence; /* the node's newest statement, checked */
-    uint8_t sealing_key[32];
+    uint8_t sealing_key[32], wireguard_key[32];
     struct resources total, free; /* free: total less what the directory says is reserved */
 };
 

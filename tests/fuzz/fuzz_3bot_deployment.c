@@ -6,9 +6,15 @@
 #include "lib/cleanup.h"
 #include "lib/contract.h"
 
+#include <sodium.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int find_key(void *context, const char *node, uint8_t ret_key[static 32], struct reason *reason)
+{
+    return crypto_generichash(ret_key, 32, (const uint8_t *)node, strlen(node), NULL, 0);
+}
 
 static void try_deployment(const struct yaml_file *file)
 {
@@ -22,7 +28,8 @@ static void try_deployment(const struct yaml_file *file)
             abort();
         return;
     }
-    if (deployment_workloads(&deployment, key, &workloads, &reason) != 0 ||
+    if (deployment_name_peers(&deployment, find_key, NULL, &reason) != 0 ||
+        deployment_workloads(&deployment, key, &workloads, &reason) != 0 ||
         contract_check_workloads(workloads, &reason) != 0)
         abort();
     deployment_close(&deployment);

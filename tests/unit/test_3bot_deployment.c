@@ -119,6 +119,45 @@ static void a_secret_can_stand_in_a_file(void **state)
     unlink(path);
 }
 
+#define NET                                                                                                            \
+    "workloads:\n  - name: net\n    type: network\n    data:\n      range: 10.20.0.0/16\n      subnet: 10.20.1.0/24\n"
+
+static int find_key(void *context, const char *node, uint8_t ret_key[static 32], struct reason *reason)
+{
+    if (strcmp(node, "7xQ") != 0)
+        return reason_refuse(reason, NULL, "no node %s", node);
+    memset(ret_key, 'k', 32);
+    return 0;
+}
+
+static void a_peer_can_be_named_by_its_node(void **state)
+{
+    struct deployment deployment;
+    cleanup_free char *text = NULL;
+    static const char yaml[] = NET "      peers: [{node: 7xQ, endpoint: '192.0.2.7:51820', allowed: [10.20.2.0/24]}]\n";
+
+    assert_int_equal(read_text(yaml, &deployment, NULL), 0);
+    assert_int_equal(deployment_name_peers(&deployment, find_key, NULL, NULL), 0);
+    text = workloads_text(&deployment);
+    assert_string_equal(text,
+                        "[{\"name\":\"net\",\"type\":\"network\",\"data\":{\"range\":\"10.20.0.0/16\",\"subnet\":"
+                        "\"10.20.1.0/24\",\"peers\":[{\"endpoint\":\"192.0.2.7:51820\",\"allowed\":[\"10.20.2.0/24\"],"
+                        "\"public_key\":\"a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=\"}]}}]");
+    deployment_close(&deployment);
+}
+
+static void a_peer_whose_node_has_no_key_is_told_with_its_place(void **state)
+{
+    struct deployment deployment;
+    struct reason reason = { 0 };
+    static const char yaml[] = NET "      peers: [{node: 8yR, allowed: [10.20.2.0/24]}]\n";
+
+    assert_int_equal(read_text(yaml, &deployment, NULL), 0);
+    assert_int_equal(deployment_name_peers(&deployment, find_key, NULL, &reason), REFUSED);
+    assert_string_equal(reason.text, "workloads[0].data.peers[0].node: no node 8yR");
+    deployment_close(&deployment);
+}
+
 static void wrong_files_are_refused_with_line_and_place(void **state)
 {
     static const struct {
@@ -152,6 +191,16 @@ static void wrong_files_are_refused_with_line_and_place(void **state)
         { "workloads:\n  - type: volume\n    data: {size_bytes: 1GiB}", "f:2: workloads[0].name: is missing" },
         { "{\"workloads\":[{\"name\":\"v\",\"type\":\"volume\",\"data\":{\"size_bytes\":\"1\"}}]}",
           "f: workloads[0].data.size_bytes: must be at least" },
+        { NET "      peers:\n        - {node: 7, allowed: [10.20.2.0/24]}\n",
+          "f:8: workloads[0].data.peers[0].node: must be a string" },
+        { NET "      peers: [{node: 7xQ, public_key: x, allowed: [10.20.2.0/24]}]\n",
+          "f:7: workloads[0].data.peers[0].node: stands beside public_key" },
+        { NET "      peers: [{node: 7xQ, allowed: [10.20.2.0/24]}, {node: 7xQ, allowed: [10.20.3.0/24]}]\n",
+          "f:7: workloads[0].data.peers[1]: public_key stands twice" },
+        { NET "      peers: [{allowed: [10.20.2.0/24]}]\n", "f:7: workloads[0].data.peers[0].public_key: is missing" },
+        { NET "      peers: {}\n", "f:7: workloads[0].data.peers: must be an array" },
+        { NET "      peers: {a: {node: 7xQ}}\n", "f:7: workloads[0].data.peers: must be an array" },
+        { NET "      peers: [{node: }]\n", "f:7: workloads[0].data.peers[0].node: must be a string" },
     };
 
     for (size_t i = 0; i < COUNT(table); i++) {
@@ -170,6 +219,8 @@ int main(void)
         cmocka_unit_test(what_is_given_stays),
         cmocka_unit_test(secrets_are_sealed_to_the_key_and_to_no_other),
         cmocka_unit_test(a_secret_can_stand_in_a_file),
+        cmocka_unit_test(a_peer_can_be_named_by_its_node),
+        cmocka_unit_test(a_peer_whose_node_has_no_key_is_told_with_its_place),
         cmocka_unit_test(wrong_files_are_refused_with_line_and_place),
     };
 
