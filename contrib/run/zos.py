@@ -16,11 +16,11 @@ import subprocess
 import time
 import urllib.request
 
-from process import BUILD, Failed, Process, free_port, poll, port_is_free, program
+from process import BUILD, ROOT, Failed, Process, free_port, poll, port_is_free, program
 from qemu import Disk, Node, Panic, Wire, make_boot_medium, make_disk, parse_size
 from registry import Registry
 
-__all__ = ["BUILD", "Bot", "Directory", "Disk", "Failed", "Grid", "Node", "Panic", "Registry", "Wire",
+__all__ = ["BUILD", "ROOT", "Bot", "Directory", "Disk", "Failed", "Grid", "Node", "Panic", "Registry", "Wire",
            "make_boot_medium", "make_disk", "parse_size", "poll"]
 
 VKEY = re.compile(r"\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*")
