@@ -13,9 +13,12 @@
 
 #define TICK_UNSETTLED_MS 500
 #define TICK_MS 30000
-#define SLOW_MS 2000             /* a healthy disk is examined within some 10 ms, one that has to spin up within 10 s */
-#define PATIENCE_NO_POOL_MS 3000 /* USB and SATA disks turn up within 1 to 3 s of the kernel's start */
-#define PATIENCE_MS 10000
+/* What is decided too early costs a node its identity: it would register anew from memory while its disk spins up. A
+ * healthy disk is examined within some 10 ms, one that spins up within 10 s; USB, SAS and SATA disks turn up within 1
+ * to 10 s of the kernel's start. Only a node with a faulty disk, or with none, waits that long. */
+#define SLOW_MS 15000
+#define PATIENCE_NO_POOL_MS 10000
+#define PATIENCE_MS 20000
 #define RETRY_TICKS_MAX 120 /* an hour */
 
 static void apply_step(struct state *state);
