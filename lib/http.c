@@ -201,13 +201,14 @@ static bool set_trust(struct transfer *transfer, const char *scheme)
 {
     const struct http_request *request = transfer->request;
     CURL *curl = transfer->curl;
+    long judged = request->any_certificate ? 0L : 1L;
     bool ok = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, scheme) == CURLE_OK &&
               curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, scheme) == CURLE_OK;
 
     if (strcmp(scheme, "https") != 0)
         return ok;
-    ok = ok && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+    ok = ok && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, judged) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, judged ? 2L : 0L) == CURLE_OK &&
          curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
     if (request->ca_pem) {
         struct curl_blob blob = { .data = (void *)request->ca_pem,
@@ -300,6 +301,16 @@ static const char *step_of(CURLcode code)
     }
 }
 
+/* What curl says went wrong, as one line: mbedTLS's texts end in a newline. */
+static const char *error_of(struct transfer *transfer, CURLcode code)
+{
+    size_t length = strlen(transfer->error);
+
+    while (length && strchr(" \t\r\n", transfer->error[length - 1]))
+        transfer->error[--length] = '\0';
+    return length ? transfer->error : curl_easy_strerror(code);
+}
+
 static int refuse(struct transfer *transfer, CURLcode code, struct reason *reason)
 {
     char place[sizeof transfer->host + 32];
@@ -314,7 +325,7 @@ static int refuse(struct transfer *transfer, CURLcode code, struct reason *reaso
         return reason_refuse(reason, place, "what came was not wanted further");
     if (transfer->no_memory)
         return reason_refuse(reason, place, "memory is out");
-    return reason_refuse(reason, place, "%s", transfer->error[0] ? transfer->error : curl_easy_strerror(code));
+    return reason_refuse(reason, place, "%s", error_of(transfer, code));
 }
 
 static int run(struct transfer *transfer, const char *scheme, struct reason *reason)

@@ -17,9 +17,10 @@ struct http_request {
     const void *body;
     size_t body_size;
     size_t answer_bytes_max;
-    unsigned timeout_ms; /* for the whole; 0: no bound in all, but a stall of 60 s ends it */
-    const char *ca_file; /* PEM file of authorities; NULL: the system's */
-    const char *ca_pem;  /* or the text itself */
+    unsigned timeout_ms;  /* for the whole; 0: no bound in all, but a stall of 60 s ends it */
+    const char *ca_file;  /* PEM file of authorities; NULL: the system's */
+    const char *ca_pem;   /* or the text itself */
+    bool any_certificate; /* whoever answers will do: for an answer that proves itself by a signature */
     /* When set, the body of a 2xx answer goes here instead of into answer->body; a non-zero return aborts. */
     int (*on_data)(void *context, const void *data, size_t size);
     void *context;

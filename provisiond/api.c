@@ -8,16 +8,23 @@
 
 static const char *const STEPS[] = { "storage", "identity", "settings", "uplink", "time", "register", "connected" };
 
+/* What keeps the node from the directory now: after a failure it begins again at an earlier step. */
+static const struct retry *find_failing(const struct node *node)
+{
+    if (node->step < NODE_TIME && node->link.what)
+        return &node->link;
+    return node->step != NODE_CONNECTED && node->remote.what ? &node->remote : &node->contact;
+}
+
 static void add_directory(const struct node *node, cJSON *status)
 {
+    const struct retry *failing = find_failing(node);
     cJSON *directory = cJSON_AddObjectToObject(status, "directory");
 
     cJSON_AddStringToObject(directory, "url", node->settings.directory ? node->settings.directory : "");
     cJSON_AddBoolToObject(directory, "reachable", node->reachable);
-    cJSON_AddStringToObject(directory, "step", STEPS[node->step]);
-    cJSON_AddStringToObject(directory, "detail",
-                            node->step < NODE_TIME && node->link.reason.text[0] ? node->link.reason.text
-                                                                                : node->contact.reason.text);
+    cJSON_AddStringToObject(directory, "step", failing->what ? failing->what : STEPS[node->step]);
+    cJSON_AddStringToObject(directory, "detail", failing->reason.text);
 }
 
 static void add_contracts(const struct node *node, cJSON *status)

@@ -110,7 +110,7 @@ static void on_work(void *context)
     else if (job->step == NODE_UPLINK)
         work_uplink(job);
     else if (job->step == NODE_TIME)
-        job->r = directory_ask_time(job->directory, &job->time, &job->reason);
+        job->r = directory_ask_time(job->directory, clock_is_set(job->paths.root), &job->time, &job->reason);
     else if (job->step == NODE_REGISTER && !job->envelope)
         job->r = register_observe(&job->observed, &job->reason);
     else if (job->step == NODE_REGISTER)

@@ -15,26 +15,22 @@
 #define TIMEOUT_MS 20000
 #define ANSWER_BYTES_MAX (256u * 1024)
 
-static int perform(const struct directory *directory, const char *method, const char *path, const char *body,
-                   size_t answer_bytes_max, unsigned timeout_ms, struct http_answer *ret_answer, int *ret_status,
-                   struct reason *reason)
+/* Fills in where and whom to trust; `request` says the rest. */
+static int perform(const struct directory *directory, const char *path, struct http_request request,
+                   struct http_answer *ret_answer, int *ret_status, struct reason *reason)
 {
     static const char *const JSON[] = { "Content-Type: application/json", NULL };
     char url[1024];
-    struct http_request request = { .method = method,
-                                    .url = url,
-                                    .headers = body ? JSON : NULL,
-                                    .body = body,
-                                    .body_size = body ? strlen(body) : 0,
-                                    .answer_bytes_max = answer_bytes_max,
-                                    .timeout_ms = timeout_ms,
-                                    .ca_file = directory->ca_file[0] ? directory->ca_file : NULL,
-                                    .ca_pem = directory->ca_pem };
     struct http_answer answer;
 
     *ret_status = 0;
     if ((size_t)snprintf(url, sizeof url, "%s%s", directory->url, path) >= sizeof url)
         return reason_refuse(reason, "directory", "address too long");
+    request.url = url;
+    request.headers = request.body ? JSON : NULL;
+    request.body_size = request.body ? strlen(request.body) : 0;
+    request.ca_file = directory->ca_file[0] ? directory->ca_file : NULL;
+    request.ca_pem = directory->ca_pem;
     if (http_perform(&request, &answer, reason) != 0)
         return REFUSED;
     *ret_status = answer.status;
@@ -81,8 +77,12 @@ char *directory_nonce(void)
     return encode_base64(bytes, sizeof bytes);
 }
 
-int directory_ask_time(const struct directory *directory, struct directory_time *ret_time, struct reason *reason)
+int directory_ask_time(const struct directory *directory, bool clock_set, struct directory_time *ret_time,
+                       struct reason *reason)
 {
+    struct http_request request = {
+        .method = "GET", .answer_bytes_max = ANSWER_BYTES_MAX, .timeout_ms = TIMEOUT_MS, .any_certificate = !clock_set
+    };
     uint8_t bytes[NONCE_BYTES];
     cleanup_free char *nonce = NULL, *nonce_url = NULL;
     char path[256];
@@ -95,12 +95,22 @@ int directory_ask_time(const struct directory *directory, struct directory_time 
     if (!nonce || !nonce_url)
         return reason_refuse(reason, NULL, "out of memory");
     snprintf(path, sizeof path, "/v1/time?nonce=%s", nonce_url);
-    r = perform(directory, "GET", path, NULL, ANSWER_BYTES_MAX, TIMEOUT_MS, &answer, &status, reason);
+    r = perform(directory, path, request, &answer, &status, reason);
     if (r != 0)
         return r;
     r = check_time(directory, &answer, nonce, ret_time, reason);
     http_answer_close(&answer);
     return r;
+}
+
+static int post(const struct directory *directory, const char *path, const char *envelope,
+                struct http_answer *ret_answer, int *ret_status, struct reason *reason)
+{
+    struct http_request request = {
+        .method = "POST", .body = envelope, .answer_bytes_max = ANSWER_BYTES_MAX, .timeout_ms = TIMEOUT_MS
+    };
+
+    return perform(directory, path, request, ret_answer, ret_status, reason);
 }
 
 /* The log has it: {id, index, checkpoint, proof[]}, checked against the bytes that we sent. */
@@ -134,8 +144,7 @@ int directory_post(const struct directory *directory, const char *envelope, int 
                    unsigned *ret_retry_after_s, struct reason *reason)
 {
     struct http_answer answer = { 0 };
-    int r = perform(directory, "POST", "/v1/statements", envelope, ANSWER_BYTES_MAX, TIMEOUT_MS, &answer, ret_status,
-                    reason);
+    int r = post(directory, "/v1/statements", envelope, &answer, ret_status, reason);
 
     *ret_retry_after_s = answer.retry_after_s;
     if (r != 0)
@@ -157,7 +166,7 @@ int directory_heartbeat(const struct directory *directory, const char *node, con
     int r;
 
     snprintf(path, sizeof path, "/v1/nodes/%s/heartbeat", node);
-    r = perform(directory, "POST", path, envelope, ANSWER_BYTES_MAX, TIMEOUT_MS, &answer, ret_status, reason);
+    r = post(directory, path, envelope, &answer, ret_status, reason);
     if (r != 0)
         return r;
     r = check_time(directory, &answer, nonce, ret_time, reason);
@@ -168,6 +177,9 @@ int directory_heartbeat(const struct directory *directory, const char *node, con
 int directory_feed(const struct directory *directory, const char *node, int64_t after, uint64_t from_size,
                    unsigned wait_s, cJSON **ret_answer, struct reason *reason)
 {
+    struct http_request request = { .method = "GET",
+                                    .answer_bytes_max = DIRECTORY_FEED_BYTES,
+                                    .timeout_ms = TIMEOUT_MS + wait_s * 1000 };
     char path[256];
     size_t used;
     struct http_answer answer = { 0 };
@@ -177,8 +189,7 @@ int directory_feed(const struct directory *directory, const char *node, int64_t 
         (size_t)snprintf(path, sizeof path, "/v1/nodes/%s/feed?from_size=%" PRIu64 "&wait=%u", node, from_size, wait_s);
     if (after >= 0)
         snprintf(path + used, sizeof path - used, "&after=%" PRId64, after);
-    r = perform(directory, "GET", path, NULL, DIRECTORY_FEED_BYTES, TIMEOUT_MS + wait_s * 1000, &answer, &status,
-                reason);
+    r = perform(directory, path, request, &answer, &status, reason);
     if (r != 0)
         return r;
     r = json_parse(answer.body, answer.body_size, DIRECTORY_FEED_BYTES, ret_answer, reason);

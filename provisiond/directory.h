@@ -29,7 +29,11 @@ struct directory_time {
 
 /* Conditions of all below: 0; REFUSED with the reason (no answer, an answer that isn't a success, or one that doesn't
  * check). `ret_status` gets the HTTP status, 0 when none came or what came didn't check. */
-int directory_ask_time(const struct directory *directory, struct directory_time *ret_time, struct reason *reason);
+/* `clock_set`: whether the clock can be trusted to judge a certificate's dates. While it can't (a battery that is
+ * empty), any certificate is taken here, and here alone: the answer proves itself, and the question gives nothing away.
+ */
+int directory_ask_time(const struct directory *directory, bool clock_set, struct directory_time *ret_time,
+                       struct reason *reason);
 int directory_post(const struct directory *directory, const char *envelope, int *ret_status,
                    unsigned *ret_retry_after_s, struct reason *reason);
 

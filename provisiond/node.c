@@ -16,6 +16,7 @@ uint64_t retry_failed(struct retry *retry, const char *what, const struct reason
 
     if (strcmp(retry->reason.text, reason->text) != 0)
         log_warning("%s: %s", what, reason->text);
+    retry->what = what;
     retry->reason = *reason;
     retry->failures++;
     return pause < cap_ms ? pause : cap_ms;

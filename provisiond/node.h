@@ -28,11 +28,12 @@ enum node_step {
 /* A thing that is tried until it works: what it failed with last, and when it may be tried again. */
 struct retry {
     unsigned failures;
+    const char *what;     /* the step that failed; NULL while all is well */
     struct reason reason; /* "" while all is well */
 };
 
-/* Notes a failure: logs it when it is another one than before, and gives the pause until the next try, which doubles
- * from `base_ms` to `cap_ms`. */
+/* Notes a failure of the step `what` (a text that lasts): logs it when it is another one than before, and gives the
+ * pause until the next try, which doubles from `base_ms` to `cap_ms`. */
 uint64_t retry_failed(struct retry *retry, const char *what, const struct reason *reason, uint64_t base_ms,
                       uint64_t cap_ms);
 void retry_done(struct retry *retry);
