@@ -64,17 +64,16 @@ static char *make_page(void)
 /* In one write, which nothing else comes in between of (PIPE_BUF). */
 static void print_page(const char *page)
 {
-    cleanup_free char *memory = census_memory(""), *resident = census_resident(""), *whole = NULL;
+    cleanup_free char *memory = census_memory(""), *resident = census_resident(""), *whole = NULL, *wrapped = NULL;
     struct utsname kernel;
-    int size;
 
     uname(&kernel);
-    size = asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s; resident: %s\n%s\n",
-                    kernel.nodename, kernel.release, (unsigned)(loop_now_ms() / 1000), memory ? memory : "?",
-                    resident ? resident : "?", page);
-    if (size < 0)
+    if (asprintf(&whole, "\n  Zero-OS on %s, Linux %s, up %u s\n  memory     %s\n  resident   %s\n%s\n",
+                 kernel.nodename, kernel.release, (unsigned)(loop_now_ms() / 1000), memory ? memory : "?",
+                 resident ? resident : "?", page) < 0)
         whole = NULL;
-    else if (write(STDOUT_FILENO, whole, (size_t)size) < 0)
+    wrapped = whole ? page_wrap(whole) : NULL;
+    if (wrapped && write(STDOUT_FILENO, wrapped, strlen(wrapped)) < 0)
         log_debug("standard output takes nothing");
 }
 

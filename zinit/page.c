@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define LABEL "  %-10s "
+#define LABEL_COLUMNS 13
+#define CONTRACT_DIGITS 20 /* of its id: as many as in the names of its containers' services, which the log has */
 
 /* What is absent or empty is `otherwise`. */
 static const char *text_of(const cJSON *object, const char *name, const char *otherwise)
@@ -109,8 +111,8 @@ static void print_contracts(FILE *page, const cJSON *provision)
 
     cJSON_ArrayForEach(contract, contracts) {
         const char *message = text_of(contract, "message", "");
-        fprintf(page, LABEL "%s %s%s%s\n", "contract", text_of(contract, "id", "?"), text_of(contract, "state", "?"),
-                *message ? ": " : "", message);
+        fprintf(page, LABEL "%.*s %s%s%s\n", "contract", CONTRACT_DIGITS, text_of(contract, "id", "?"),
+                text_of(contract, "state", "?"), *message ? ": " : "", message);
     }
 }
 
@@ -168,4 +170,44 @@ char *page_make(const struct page_input *input)
         if (((unsigned char)*c < 0x20 && *c != '\n') || *c == 0x7f)
             *c = '?';
     return text;
+}
+
+/* ---- how it fits on a screen */
+
+/* How many bytes of the line at `text` fit into `columns`: up to its end, else to the last space behind `from` that
+ * fits, else to the first one. A byte that continues a UTF-8 sequence takes no column (RFC 3629 §3). */
+static size_t fitting(const char *text, size_t from, size_t columns)
+{
+    size_t space = 0, column = 0, i;
+
+    for (i = 0; text[i] && text[i] != '\n'; i++) {
+        if (i > from && text[i] == ' ' && text[i - 1] != ' ')
+            space = i;
+        if (((unsigned char)text[i] & 0xc0) == 0x80)
+            continue;
+        if (column >= columns && space)
+            return space;
+        column++;
+    }
+    return column > columns && space ? space : i;
+}
+
+char *page_wrap(const char *text)
+{
+    char *wrapped = NULL;
+    size_t size, length, indent = 0;
+    FILE *out = open_memstream(&wrapped, &size);
+
+    while (out && *text) {
+        length = fitting(text, indent ? 0 : LABEL_COLUMNS, PAGE_COLUMNS - indent);
+        fprintf(out, "%*s%.*s\n", (int)indent, "", (int)length, text);
+        text += length;
+        text += strspn(text, " ");
+        indent = *text && *text != '\n' ? LABEL_COLUMNS : 0;
+        text += *text == '\n';
+    }
+    if (out && fclose(out) == 0)
+        return wrapped;
+    free(wrapped);
+    return NULL;
 }

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,14 +51,15 @@ static void a_node_that_is_well_shows_all_that_it_is(void **state)
          "\"problem\":null}",
          "{\"node_id\":\"5Fx\",\"farm\":1,\"registered\":true,\"clock_set\":true,"
          "\"directory\":{\"url\":\"https://d\",\"reachable\":true},"
-         "\"contracts\":[{\"id\":\"ab12\",\"state\":\"running\",\"message\":\"\"}],\"missing\":[]}");
+         "\"contracts\":[{\"id\":\"0123456789abcdef0123456789abcdef\",\"state\":\"running\",\"message\":\"\"}],"
+         "\"missing\":[]}");
     has("node       5Fx\n");
     has("farm       1\n");
     has("directory  https://d, registered\n");
     has("link       eth0 52:54:00:12:34:56 up 10.0.2.15/24\n");
     has("uplink     eth0 10.0.2.15/24, gateway 10.0.2.2, dns 10.0.2.3\n");
     has("disk       vda 2.0 GiB ssd QEMU: used\n");
-    has("contract   ab12 running\n");
+    has("contract   0123456789abcdef0123 running\n");
     assert_null(strstr(page, "service "));
     assert_null(strstr(page, "missing"));
 }
@@ -89,6 +91,44 @@ static void nothing_that_comes_from_outside_can_drive_the_terminal(void **state)
     assert_null(strchr(page, '\x1b'));
 }
 
+static void wraps(const char *text, const char *expected)
+{
+    char *wrapped = page_wrap(text);
+
+    assert_string_equal(wrapped, expected);
+    free(wrapped);
+}
+
+#define TEN "123456789 "
+#define INDENT "             "
+
+static void a_line_that_is_too_wide_goes_on_below_what_it_says(void **state)
+{
+    wraps("", "");
+    wraps("\n  a\n\n", "\n  a\n\n");
+    wraps("no end", "no end\n");
+    /* 79 columns fit, 80 don't. */
+    wraps("  memory     " TEN TEN TEN TEN TEN TEN "123456\n", "  memory     " TEN TEN TEN TEN TEN TEN "123456\n");
+    wraps("  memory     " TEN TEN TEN TEN TEN TEN "1234567\n  b\n",
+          "  memory     " TEN TEN TEN TEN TEN "123456789\n" INDENT "1234567\n  b\n");
+    wraps("  memory     " TEN TEN TEN TEN TEN TEN "123456 " TEN TEN TEN TEN TEN TEN "123456 1\n",
+          "  memory     " TEN TEN TEN TEN TEN TEN "123456\n" INDENT TEN TEN TEN TEN TEN TEN "123456\n" INDENT "1\n");
+    /* Neither are trailing spaces worth a line, nor does a sign of two bytes take two columns. */
+    wraps("  memory     " TEN TEN TEN TEN TEN TEN "123456  \n", "  memory     " TEN TEN TEN TEN TEN TEN "123456\n");
+    wraps("  memory     " TEN TEN TEN TEN TEN TEN "12345\u00e9\n",
+          "  memory     " TEN TEN TEN TEN TEN TEN "12345\u00e9\n");
+}
+
+static void a_word_that_is_too_wide_stays_whole(void **state)
+{
+    static const char WORD[] = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234";
+    char text[256], expected[256];
+
+    snprintf(text, sizeof text, "  missing    %s %s b\n", WORD, WORD);
+    snprintf(expected, sizeof expected, "  missing    %s\n" INDENT "%s\n" INDENT "b\n", WORD, WORD);
+    wraps(text, expected);
+}
+
 static int drop_page(void **state)
 {
     free(page);
@@ -102,6 +142,8 @@ int main(void)
         cmocka_unit_test(a_node_that_is_well_shows_all_that_it_is),
         cmocka_unit_test(what_is_wrong_is_shown_with_its_reason),
         cmocka_unit_test(nothing_that_comes_from_outside_can_drive_the_terminal),
+        cmocka_unit_test(a_line_that_is_too_wide_goes_on_below_what_it_says),
+        cmocka_unit_test(a_word_that_is_too_wide_stays_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, drop_page);
