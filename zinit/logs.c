@@ -48,19 +48,29 @@ static void make_valid(char *text, size_t size)
     }
 }
 
-/* "error [name] ", or nothing for a stream that is shown plainly. */
-static size_t write_label(const struct log_stream *stream, int level, char *line, size_t size)
+/* Does the line begin with "name: " already? */
+static bool names_itself(const struct log_stream *stream, const char *text, size_t size)
+{
+    size_t length = strlen(stream->name);
+
+    return size > length + 1 && !memcmp(text, stream->name, length) && !memcmp(text + length, ": ", 2);
+}
+
+/* "error [name] ", "error " for a line that names itself, or nothing for a stream that is shown plainly. */
+static size_t write_label(const struct log_stream *stream, int level, bool named, char *line, size_t size)
 {
     const char *word = level <= 3 ? "error " : level == 4 ? "warning " : "";
 
-    return stream->plain ? 0 : (size_t)snprintf(line, size, "%s[%.128s] ", word, stream->name);
+    if (stream->plain)
+        return 0;
+    return (size_t)(named ? snprintf(line, size, "%s", word) : snprintf(line, size, "%s[%.128s] ", word, stream->name));
 }
 
 /* Tells how many lines were left out of the consoles, once there is room again. */
 static void show_hidden(struct log_stream *stream)
 {
     char note[256];
-    size_t used = write_label(stream, DEFAULT_LEVEL, note, 160);
+    size_t used = write_label(stream, DEFAULT_LEVEL, false, note, 160);
 
     if (stream->hidden == 0)
         return;
@@ -72,7 +82,7 @@ static void show_hidden(struct log_stream *stream)
 static void show(struct log_stream *stream, int level, const char *text, size_t size)
 {
     static char line[RING_LINE_BYTES_MAX + 256];
-    size_t used = write_label(stream, level, line, 200);
+    size_t used = write_label(stream, level, names_itself(stream, text, size), line, 200);
 
     if (!bucket_take(&stream->shown, loop_now_ms(), used + size + 1)) {
         stream->hidden++;

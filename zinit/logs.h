@@ -1,6 +1,7 @@
 #pragma once
 
-/* Logs: what services write, line by line, kept in a ring per service and copied to the consoles as `[name] text`. */
+/* Logs: what services write, line by line, kept in a ring per service and copied to the consoles as `[name] text`, or
+ * as it is when it begins with `name: `. */
 
 #include "zinit/bucket.h"
 #include "zinit/loop.h"
