@@ -27,9 +27,9 @@ netd_SOURCES = $(addprefix netd/, main.c netd.c api.c plan.c apply.c link.c upli
     endpoint.c overlay.c overlay_rules.c wireguard.c netns.c netlink.c rtnl.c sysctl.c prefix.c)
 netd_LIBS = -luv -lcjson -lsodium -lnl-3
 
-provisiond_SOURCES = $(addprefix provisiond/, api.c apply.c bundle.c call.c clock.c connect.c deploy.c directory.c \
+provisiond_SOURCES = $(addprefix provisiond/, api.c apply.c bundle.c cache.c call.c clock.c connect.c deploy.c directory.c \
     engine.c feed.c fetch.c heartbeat.c identity.c image.c inodes.c journal.c launch.c layer.c machine.c main.c \
-    node.c observe.c paths.c plan.c profile.c register.c result.c text.c user.c verify.c wanted.c watch.c)
+    node.c observe.c owner.c paths.c plan.c profile.c register.c result.c text.c tidy.c user.c verify.c wanted.c watch.c)
 provisiond_LIBS = -luv -lcjson -lsodium -lsqlite3 -lcurl -larchive
 
 directoryd_SOURCES = $(addprefix contrib/directory/, main.c options.c directory.c api.c server.c request.c sequencer.c rules.c state.c tile.c tlog.c \

@@ -178,12 +178,16 @@ static int make_bundle(struct deploy *deploy, const struct plan_action *action, 
 static cJSON *service_unit(const struct deploy *deploy, const struct plan_action *action)
 {
     const cJSON *data = json_member(action->workload, "data");
-    cJSON *unit = cJSON_CreateObject(), *limits;
+    cJSON *unit = cJSON_CreateObject(), *limits, *after;
     char exec[PATH_BYTES];
 
     snprintf(exec, sizeof exec, "/bin/provisiond launch %.255s/%s", deploy->paths.containers, action->name);
     cJSON_AddStringToObject(unit, "exec", exec);
     cJSON_AddStringToObject(unit, "restart", json_string(data, "restart") ? json_string(data, "restart") : "always");
+    /* Not for the start, which comes later anyway: for the end, so that nothing is taken from under it. */
+    after = cJSON_AddArrayToObject(unit, "after");
+    cJSON_AddItemToArray(after, cJSON_CreateString("storaged"));
+    cJSON_AddItemToArray(after, cJSON_CreateString("netd"));
     cJSON_AddStringToObject(unit, "log", "ring");
     json_add_integer(unit, "shutdown_timeout", SHUTDOWN_TIMEOUT_S);
     limits = cJSON_AddObjectToObject(unit, "limits");

@@ -8,6 +8,7 @@
 #include "lib/encode.h"
 #include "lib/file.h"
 #include "provisiond/image.h"
+#include "provisiond/owner.h"
 #include "provisiond/plan.h"
 #include "provisiond/profile.h"
 #include "provisiond/user.h"
@@ -277,6 +278,22 @@ static int write_etc(const struct bundle_request *request, const char *folder, s
     return r == 0 ? write_text(folder, "hostname", hostname, 0644, reason) : r;
 }
 
+/* New volumes that the container may write to become its user's. */
+static int give_volumes(const struct bundle_request *request, const cJSON *config, int rootfs, struct reason *reason)
+{
+    const cJSON *user = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(config, "process"), "user"),
+                *mount;
+    struct user owner = { (uint32_t)json_integer(user, "uid"), (uint32_t)json_integer(user, "gid") };
+
+    cJSON_ArrayForEach(mount, json_member(data_of(request), "mounts")) {
+        const char *volume = json_string(mount, "volume");
+        if (!json_bool(mount, "read_only") && owner_give(json_string(request->volumes, volume), rootfs,
+                                                         json_string(mount, "target"), &owner, reason) != 0)
+            return reason_prefix(reason, volume);
+    }
+    return 0;
+}
+
 static int write_all(const struct bundle_request *request, const char *folder, struct reason *reason)
 {
     const char *digest = plan_image_digest(json_string(data_of(request), "image"));
@@ -298,6 +315,8 @@ static int write_all(const struct bundle_request *request, const char *folder, s
     cJSON_AddStringToObject(launch, "lower", path);
     cJSON_AddStringToObject(launch, "volume", json_string(request->volumes, ""));
     r = bundle_config(request, image, rootfs, &config, reason);
+    if (r == 0)
+        r = give_volumes(request, config, rootfs, reason);
     if (r == 0)
         r = write_etc(request, folder, reason);
     if (r == 0)

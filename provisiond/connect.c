@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "provisiond/cache.h"
 #include "provisiond/call.h"
 #include "provisiond/clock.h"
 #include "provisiond/engine.h"
@@ -17,6 +18,7 @@
 #include "provisiond/observe.h"
 #include "provisiond/register.h"
 #include "provisiond/result.h"
+#include "provisiond/tidy.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -145,6 +147,7 @@ static int take_identity(struct node *node, struct key *key)
         return log_fail(-ENOMEM, "identity");
     key_derive_x25519(key, "zos-seal", sealing->public, sealing->secret);
     snprintf(path, sizeof path, "%.255s/%s", node->paths.state, PATHS_JOURNAL);
+    cache_make_room(node->paths.images);
     r = journal_open(path, &node->journal);
     if (r < 0) {
         sodium_free(sealing);
@@ -154,7 +157,9 @@ static int take_identity(struct node *node, struct key *key)
     node->sealing = sealing;
     log_info("identity %s%s", key_id(key), node->paths.on_disk ? "" : ", in memory only: no usable disk");
     r = feed_load(node);
-    return r < 0 ? r : engine_start(node);
+    if (r == 0)
+        r = engine_start(node);
+    return r < 0 ? r : tidy_start(node);
 }
 
 /* Directory, its key and an invite, or what is missing. */

@@ -10,6 +10,7 @@
 #include "provisiond/clock.h"
 #include "provisiond/deploy.h"
 #include "provisiond/result.h"
+#include "provisiond/tidy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -200,6 +201,7 @@ static void on_done(void *context)
     } else if (job->deploy.outcome == DEPLOY_GONE) {
         set_state(node, wanted, WANTED_STOPPED, NULL, "", true);
         remove_wanted(node, wanted);
+        tidy_kick(node);
     } else if (job->deploy.outcome == DEPLOY_AWAY) {
         away(node, wanted, &job->deploy);
     } else if (job->deploy.outcome == DEPLOY_FAILED) {

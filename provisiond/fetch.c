@@ -7,6 +7,7 @@
 #include "lib/encode.h"
 #include "lib/http.h"
 #include "lib/json.h"
+#include "provisiond/cache.h"
 #include "provisiond/paths.h"
 
 #include <errno.h>
@@ -254,7 +255,7 @@ static int fill(struct fetch *fetch, const char *digest, struct sink *sink, stru
     status = r == 0 ? answer.status : 0;
     http_answer_close(&answer);
     if (sink->error)
-        return reason_refuse(reason, "blob", "write: %s", strerror(sink->error));
+        return cache_refuse(reason, "blob", sink->error);
     if (resumed && (sink->overflow || status == 200 || status == 416)) {
         start_over(sink); /* it doesn't do ranges: what came is the whole again */
         return fill(fetch, digest, sink, reason);
@@ -285,14 +286,14 @@ int fetch_blob(struct fetch *fetch, const char *digest, int64_t size, const char
     if (r == 0)
         r = fill(fetch, digest, &sink, reason);
     else
-        r = reason_refuse(reason, "blob", "%s", strerror(-r));
+        r = cache_refuse(reason, "blob", -r);
     if (r == 0) {
         crypto_hash_sha256_final(&sink.hash, hash);
         r = check_digest(hash, digest, reason);
         if (r != 0)
             unlink(part); /* no use in going on from there */
         else if (fsync(sink.fd) < 0 || rename(part, path) < 0)
-            r = reason_refuse(reason, "blob", "%s", strerror(errno));
+            r = cache_refuse(reason, "blob", errno);
     }
     if (sink.fd >= 0)
         close(sink.fd);

@@ -11,6 +11,7 @@
 #include "lib/http.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "provisiond/cache.h"
 #include "provisiond/fetch.h"
 #include "provisiond/layer.h"
 #include "provisiond/paths.h"
@@ -123,33 +124,37 @@ static int get_manifest(struct fetch *fetch, const char *digest, cJSON **ret_man
 
 /* ---- layers */
 
-static void blob_path(const struct image_request *request, const char *digest, char ret_path[static PATH_BYTES])
+static void layer_path(const char *part, const char *digest, char ret_path[static PATH_BYTES])
 {
-    snprintf(ret_path, PATH_BYTES, "%.256s/blobs/sha256/%s", request->folder, digest + strlen("sha256:"));
+    snprintf(ret_path, PATH_BYTES, "%.380s/layers/%s", part, digest + strlen("sha256:"));
 }
 
-static int get_layers(struct fetch *fetch, const struct image_request *request, const cJSON *layers,
-                      struct reason *reason)
+static int get_layers(struct fetch *fetch, const char *part, const cJSON *layers, struct reason *reason)
 {
     char path[PATH_BYTES], place[32];
     const cJSON *layer;
-    int n = 0;
+    int n = 0, r;
 
     if (!cJSON_IsArray(layers) || cJSON_GetArraySize(layers) > IMAGE_LAYERS_MAX)
         return reason_refuse(reason, "layers", "must be an array of at most %d", IMAGE_LAYERS_MAX);
+    snprintf(path, sizeof path, "%.400s/layers", part);
+    r = file_make_folders(path, 0700);
+    if (r < 0)
+        return cache_refuse(reason, "layers", -r);
     cJSON_ArrayForEach(layer, layers) {
         struct descriptor descriptor;
         snprintf(place, sizeof place, "layer %d", n++);
         if (read_descriptor(layer, IMAGE_BLOB_BYTES_MAX, &descriptor, place, reason) != 0)
             return REFUSED;
-        blob_path(request, descriptor.digest, path);
+        layer_path(part, descriptor.digest, path);
         if (fetch_blob(fetch, descriptor.digest, descriptor.size, path, reason) != 0)
             return reason_prefix(reason, place);
     }
     return 0;
 }
 
-static int unpack_layers(const struct image_request *request, const cJSON *layers, int rootfs, struct reason *reason)
+static int unpack_layers(const struct image_request *request, const char *part, const cJSON *layers, int rootfs,
+                         struct reason *reason)
 {
     struct layer_budget budget = { LAYER_ENTRIES_MAX, LAYER_UNPACKED_BYTES_MAX };
     char path[PATH_BYTES], place[32];
@@ -158,29 +163,18 @@ static int unpack_layers(const struct image_request *request, const cJSON *layer
 
     cJSON_ArrayForEach(layer, layers) {
         snprintf(place, sizeof place, "layer %d", n++);
-        blob_path(request, json_string(layer, "digest"), path);
+        layer_path(part, json_string(layer, "digest"), path);
         if (layer_apply(path, rootfs, &budget, request->cancelled, request->context, reason) != 0)
             return reason_prefix(reason, place);
     }
     return 0;
 }
 
-static void drop_layers(const struct image_request *request, const cJSON *layers)
-{
-    char path[PATH_BYTES];
-    const cJSON *layer;
-
-    cJSON_ArrayForEach(layer, layers) {
-        blob_path(request, json_string(layer, "digest"), path);
-        unlink(path);
-    }
-}
-
 /* ---- the whole */
 
 static int system_failure(struct reason *reason, const char *what)
 {
-    return reason_refuse(reason, what, "%s", strerror(errno));
+    return cache_refuse(reason, what, errno);
 }
 
 /* Makes what was unpacked durable, then visible under its name: a crash in between leaves nothing half. */
@@ -194,31 +188,39 @@ static int publish(const struct image_request *request, const char *from, const 
 }
 
 static int unpack(const struct image_request *request, const cJSON *manifest, const char *config, size_t config_size,
-                  const char *final, struct reason *reason)
+                  const char *part, const char *final, struct reason *reason)
 {
-    char part[PATH_BYTES], path[PATH_BYTES];
+    char path[PATH_BYTES];
     cleanup_close int rootfs = -1;
+    int r;
 
-    snprintf(part, sizeof part, "%.400s.part", final);
     snprintf(path, sizeof path, "%.400s/rootfs", part);
-    if (file_remove_tree(part) < 0 || file_make_folders(path, 0755) < 0)
-        return reason_refuse(reason, "unpack", "the folder can't be made: see the node's log");
+    r = file_remove_tree(path);
+    if (r == 0)
+        r = file_make_folders(path, 0755);
+    if (r < 0)
+        return cache_refuse(reason, "unpack", -r);
     rootfs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (rootfs < 0)
         return system_failure(reason, "unpack");
-    if (unpack_layers(request, cJSON_GetObjectItemCaseSensitive(manifest, "layers"), rootfs, reason) != 0) {
-        file_remove_tree(part);
+    if (unpack_layers(request, part, cJSON_GetObjectItemCaseSensitive(manifest, "layers"), rootfs, reason) != 0) {
+        file_remove_tree(path);
         return REFUSED;
     }
     snprintf(path, sizeof path, "%.400s/config.json", part);
-    if (file_write(path, config, config_size, 0644) < 0)
-        return reason_refuse(reason, "unpack", "the configuration can't be written");
+    r = file_write(path, config, config_size, 0644);
+    if (r < 0)
+        return cache_refuse(reason, "unpack", -r);
+    snprintf(path, sizeof path, "%.400s/layers", part);
+    if (chmod(part, 0755) < 0 || file_remove_tree(path) < 0)
+        return system_failure(reason, "unpack");
     return publish(request, part, final, reason);
 }
 
 static int pull(const struct image_request *request, const struct image_name *name, const char *final,
                 struct reason *reason)
 {
+    char part[PATH_BYTES];
     struct fetch fetch = { .plain_http = request->plain_http,
                            .registry = name->registry,
                            .repository = name->repository,
@@ -226,13 +228,21 @@ static int pull(const struct image_request *request, const struct image_name *na
                            .context = request->context };
     cleanup_json cJSON *manifest = NULL;
     cleanup_free char *config = NULL;
+    cleanup_close int room = -1;
     struct descriptor descriptor;
     size_t config_size;
     int r;
 
+    snprintf(part, sizeof part, "%.400s.part", final);
     snprintf(fetch.ca_file, sizeof fetch.ca_file, "%s/etc/ssl/ca.pem", request->root);
     if (access(fetch.ca_file, R_OK) != 0)
         fetch.ca_file[0] = '\0';
+    r = file_make_folders(request->folder, 0755);
+    if (r < 0)
+        return cache_refuse(reason, NULL, -r);
+    room = cache_hold_room(request->folder);
+    if (room < 0)
+        return cache_refuse(reason, NULL, errno);
     r = get_manifest(&fetch, name->digest, &manifest, reason);
     if (r == 0)
         r = read_descriptor(cJSON_GetObjectItemCaseSensitive(manifest, "config"), IMAGE_CONFIG_BYTES_MAX, &descriptor,
@@ -240,12 +250,12 @@ static int pull(const struct image_request *request, const struct image_name *na
     if (r == 0)
         r = fetch_document(&fetch, "blobs", descriptor.digest, IMAGE_CONFIG_BYTES_MAX, &config, &config_size, reason);
     if (r == 0)
-        r = get_layers(&fetch, request, cJSON_GetObjectItemCaseSensitive(manifest, "layers"), reason);
+        r = get_layers(&fetch, part, cJSON_GetObjectItemCaseSensitive(manifest, "layers"), reason);
     if (r == 0)
-        r = unpack(request, manifest, config, config_size, final, reason);
-    if (r == 0)
-        drop_layers(request, cJSON_GetObjectItemCaseSensitive(manifest, "layers"));
+        r = unpack(request, manifest, config, config_size, part, final, reason);
     fetch_close(&fetch);
+    if (r != 0 && cache_says_full(reason))
+        file_remove_tree(part); /* what can't be finished isn't to stand in others' way */
     return r;
 }
 
@@ -285,15 +295,12 @@ static void release(const char *digest)
 int image_pull(const struct image_request *request, struct reason *reason)
 {
     struct image_name name;
-    char final[PATH_BYTES], blobs[PATH_BYTES];
+    char final[PATH_BYTES];
     int r = image_parse_name(request->name, &name, reason);
 
     if (r != 0)
         return r;
     snprintf(final, sizeof final, "%.256s/%s", request->folder, name.digest + strlen("sha256:"));
-    snprintf(blobs, sizeof blobs, "%.256s/blobs/sha256", request->folder);
-    if (file_make_folders(blobs, 0700) < 0)
-        return reason_refuse(reason, NULL, "the cache can't be written: see the node's log");
     while (!claim(name.digest)) {
         if (request->cancelled && request->cancelled(request->context))
             return reason_refuse(reason, NULL, "given up");

@@ -5,7 +5,8 @@
  *
  *   images/<manifest digest>/rootfs        the layers, unpacked; there only when all of it is
  *   images/<manifest digest>/config.json   the image's configuration
- *   images/blobs/sha256/<digest>[.part]    what is being fetched; gone once unpacked */
+ *   images/<manifest digest>.part/         layers/<digest>[.part], what is being fetched; rootfs, what is being
+ * unpacked */
 
 #include "lib/reason.h"
 

@@ -213,13 +213,22 @@ int journal_set_over(struct journal *journal, const char *id)
     return finish(journal, prepare(journal, "UPDATE contract SET ending = 1, over = 1 WHERE id = ?", "t", id), "over");
 }
 
-bool journal_has(struct journal *journal, const char *id)
+static bool gives_row(sqlite3_stmt *statement)
 {
-    sqlite3_stmt *statement = prepare(journal, "SELECT 1 FROM contract WHERE id = ?", "t", id);
-    bool has = statement && sqlite3_step(statement) == SQLITE_ROW;
+    bool gives = statement && sqlite3_step(statement) == SQLITE_ROW;
 
     sqlite3_finalize(statement);
-    return has;
+    return gives;
+}
+
+bool journal_has(struct journal *journal, const char *id)
+{
+    return gives_row(prepare(journal, "SELECT 1 FROM contract WHERE id = ?", "t", id));
+}
+
+bool journal_is_over(struct journal *journal, const char *id)
+{
+    return gives_row(prepare(journal, "SELECT 1 FROM contract WHERE id = ? AND over = 1", "t", id));
 }
 
 int journal_each(struct journal *journal, int (*each)(void *context, const struct journal_contract *contract),

@@ -56,6 +56,8 @@ int journal_set_ending(struct journal *journal, const char *id);
 int journal_set_over(struct journal *journal, const char *id);
 /* Whether a contract of that id was ever added. */
 bool journal_has(struct journal *journal, const char *id);
+/* Whether it was, and is over. */
+bool journal_is_over(struct journal *journal, const char *id);
 /* Calls back for every contract that isn't over, in log order. 0, or the first non-zero of the callback. */
 int journal_each(struct journal *journal, int (*each)(void *context, const struct journal_contract *contract),
                  void *context);

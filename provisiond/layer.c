@@ -9,6 +9,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "provisiond/cache.h"
 #include "provisiond/inodes.h"
 
 #include <archive.h>
@@ -38,7 +39,10 @@ struct layer {
 
 static int fail(const struct layer *layer, const char *what)
 {
-    return reason_refuse(layer->reason, what, "%.200s: %s", layer->path, strerror(errno));
+    char place[256];
+
+    snprintf(place, sizeof place, "%s: %.200s", what, layer->path);
+    return cache_refuse(layer->reason, place, errno);
 }
 
 static int refuse(const struct layer *layer, const char *rule)

@@ -27,9 +27,9 @@ static int serve(const char *root)
     static struct node node; /* outlives the jobs that are running when the loop ends */
     int code;
 
-    /* A long poll, a heartbeat, a result, a look at the machine, and four contracts at once; read by libuv at the first
-     * job. */
-    setenv("UV_THREADPOOL_SIZE", "8", 1);
+    /* A long poll, a heartbeat, a result, a look at the machine, tidying up, and four contracts at once; read by libuv
+     * at the first job. */
+    setenv("UV_THREADPOOL_SIZE", "9", 1);
     setlocale(LC_CTYPE, "C.UTF-8"); /* names in archives are UTF-8 */
     node = (struct node){ .position = -1, .heartbeat_s = NODE_HEARTBEAT_S };
     if (daemon_open(&node.daemon, "provisiond", API_METHODS, &node) < 0 || http_open() < 0)

@@ -86,9 +86,13 @@ struct node {
     uint64_t heartbeat_ms; /* loop time of the last one that was answered; 0: none */
     uint64_t cpu_busy, cpu_total;
 
-    uv_timer_t connect_timer, heartbeat_timer, feed_timer, outbox_timer, engine_timer, observe_timer;
+    uv_timer_t connect_timer, heartbeat_timer, feed_timer, outbox_timer, engine_timer, observe_timer, tidy_timer;
     bool feed_busy, outbox_busy, heartbeat_busy, observe_busy;
     struct retry feed, outbox, heartbeat;
+
+    /* tidying up */
+    bool tidy_busy, tidy_again;
+    cJSON *strays; /* {volume: true}: told that its contract isn't known */
 };
 
 /* Unix seconds, never before what the directory has told already. */

@@ -8,6 +8,7 @@
 #include "provisiond/connect.h"
 #include "provisiond/identity.h"
 #include "provisiond/register.h"
+#include "provisiond/tidy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,6 +81,7 @@ static void compare(struct node *node, const struct register_observed *observed)
     if (!text || !node->registered_text || !strcmp(text, node->registered_text))
         return;
     log_info("the machine has changed: registering anew");
+    tidy_kick(node);
     connect_again(node, false);
 }
 

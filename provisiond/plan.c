@@ -162,3 +162,45 @@ void plan_next(const struct plan_wanted *wanted, const struct plan_observed *obs
                 return;
     *ret_action = (struct plan_action){ .kind = PLAN_WATCH };
 }
+
+/* ---- tidying up */
+
+bool plan_volume_contract(const char *name, char ret_id[static PLAN_ID_BYTES])
+{
+    size_t digits = PLAN_ID_BYTES - 1;
+
+    if (strspn(name, "0123456789abcdef") != digits || name[digits] != '.')
+        return false;
+    snprintf(ret_id, PLAN_ID_BYTES, "%s", name);
+    return true;
+}
+
+/* "<digits>" or "<digits>.part", where "sha256:<digits>" is used. */
+static bool is_used(const cJSON *used, const char *entry)
+{
+    size_t digits = strspn(entry, "0123456789abcdef");
+    const char *rest = entry + digits;
+    char digest[80];
+
+    if (digits != 64 || (*rest && strcmp(rest, ".part") != 0))
+        return false;
+    snprintf(digest, sizeof digest, "sha256:%.64s", entry);
+    return lists(used, digest);
+}
+
+void plan_tidy(const struct plan_tidied *tidied, struct plan_action *ret_action)
+{
+    const cJSON *item;
+    char contract[PLAN_ID_BYTES];
+
+    cJSON_ArrayForEach(item, tidied->entries)
+        if (!is_used(tidied->used, item->valuestring) && stop(item->valuestring, PLAN_IMAGE_DROP, ret_action))
+            return;
+    cJSON_ArrayForEach(item, tidied->volumes) {
+        const char *name = item_name(item);
+        if (name && plan_volume_contract(name, contract) && lists(tidied->over, contract) &&
+            stop(name, PLAN_VOLUME_DELETE, ret_action))
+            return;
+    }
+    *ret_action = (struct plan_action){ .kind = PLAN_DONE };
+}

@@ -15,6 +15,7 @@
 
 #define PLAN_NAME_BYTES 160
 #define PLAN_PREFIX_DIGITS 20
+#define PLAN_ID_BYTES 65 /* 64 digits and a NUL */
 
 /* What is wanted of one contract. */
 struct plan_wanted {
@@ -41,7 +42,8 @@ enum plan_kind {
     PLAN_CONTAINER_STOP,  /* name (service) */
     PLAN_NETWORK_REMOVE,  /* name */
     PLAN_VOLUME_DELETE,   /* name */
-    PLAN_DONE,            /* the contract ends, and nothing of it is left */
+    PLAN_DONE,            /* the contract ends, and nothing of it is left; or all is tidy */
+    PLAN_IMAGE_DROP,      /* name (in images/): nobody wants it */
 };
 
 struct plan_action {
@@ -55,6 +57,20 @@ struct plan_action {
 /* The next action of the contract. */
 void plan_next(const struct plan_wanted *wanted, const struct plan_observed *observed, struct plan_action *ret_action);
 
+/* What is there that may be nobody's, and who may want it. */
+struct plan_tidied {
+    const cJSON *entries; /* [name]: what images/ holds, whole or half */
+    const cJSON *used;    /* [digest]: images that a contract names which isn't over, or that lie below a container */
+    const cJSON *volumes; /* storaged's volume.list */
+    const cJSON *over;    /* [contract id]: those of the volumes' contracts that this node knows to be over */
+};
+
+/* The next action of tidying up: PLAN_IMAGE_DROP, PLAN_VOLUME_DELETE or PLAN_DONE. A volume goes only when its contract
+ * is known to be over: a disk that was away may bring such ones; of a contract that isn't known nothing is touched. */
+void plan_tidy(const struct plan_tidied *tidied, struct plan_action *ret_action);
+
+/* The contract's id in a volume's name; false when it isn't named as ours are. */
+bool plan_volume_contract(const char *name, char ret_id[static PLAN_ID_BYTES]);
 void plan_volume_name(const char *contract, const char *workload, char ret_name[static PLAN_NAME_BYTES]);
 void plan_root_name(const char *contract, const char *container, char ret_name[static PLAN_NAME_BYTES]);
 void plan_service_name(const char *contract, const char *container, char ret_name[static PLAN_NAME_BYTES]);

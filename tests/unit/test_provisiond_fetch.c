@@ -207,7 +207,7 @@ static void an_image_is_pulled_and_unpacked_once(void **state)
     assert_int_equal(requests, 3);
     assert_int_equal(pull(name, &reason), 0);
     assert_int_equal(requests, 3);
-    snprintf(path, sizeof path, "%s/blobs/sha256/%s", images, layer_digest + 7);
+    snprintf(path, sizeof path, "%s/%s/layers", images, plan_image_digest(name) + 7);
     assert_int_equal(access(path, F_OK), -1); /* what is unpacked needs no archive any more */
 }
 
@@ -275,13 +275,11 @@ static void an_interrupted_blob_goes_on_where_it_was(void **state)
 
     for (int ranges = 0; ranges < 2; ranges++) {
         const char *name = put_image(ranges);
-        char part[256];
-        snprintf(part, sizeof part, "%s/blobs/sha256/%s.part", images, layer_digest + 7);
-        file_make_folders(images, 0700);
+        char part[512];
         does_ranges = ranges;
-        snprintf(part, sizeof part, "%s/blobs/sha256", images);
+        snprintf(part, sizeof part, "%s/%s.part/layers", images, plan_image_digest(name) + 7);
         file_make_folders(part, 0700);
-        snprintf(part, sizeof part, "%s/blobs/sha256/%s.part", images, layer_digest + 7);
+        snprintf(part, sizeof part, "%s/%s.part/layers/%s.part", images, plan_image_digest(name) + 7, layer_digest + 7);
         assert_int_equal(file_write(part, layer, 700, 0600), 0);
         if (pull(name, &reason) != 0)
             fail_msg("%s", reason.text);
@@ -290,11 +288,12 @@ static void an_interrupted_blob_goes_on_where_it_was(void **state)
     /* A beginning that was something else is dropped, and the next try gets it whole. */
     {
         const char *name = put_image(false);
-        char part[256], digest[80];
+        char part[512];
         snprintf(part, sizeof part, "%s/%s", images, plan_image_digest(name) + 7);
         file_remove_tree(part);
-        snprintf(digest, sizeof digest, "%s", layer_digest + 7);
-        snprintf(part, sizeof part, "%s/blobs/sha256/%s.part", images, digest);
+        snprintf(part, sizeof part, "%s/%s.part/layers", images, plan_image_digest(name) + 7);
+        file_make_folders(part, 0700);
+        snprintf(part, sizeof part, "%s/%s.part/layers/%s.part", images, plan_image_digest(name) + 7, layer_digest + 7);
         assert_int_equal(file_write(part, "nonsense", 8, 0600), 0);
         assert_int_equal(pull(name, &reason), REFUSED);
         assert_int_equal(pull(name, &reason), 0);

@@ -71,7 +71,10 @@ static void contracts_are_kept_until_they_are_over(void **state)
     assert_int_equal(journal_set_state(journal, one.id, "running", ""), 0);
     assert_int_equal(journal_set_ending(journal, one.id), 0);
     assert_int_equal(live(journal), 2);
+    assert_false(journal_is_over(journal, one.id));
     assert_int_equal(journal_set_over(journal, one.id), 0);
+    assert_true(journal_is_over(journal, one.id));
+    assert_false(journal_is_over(journal, "x"));
     journal_close(journal);
     journal = open_journal();
     assert_int_equal(live(journal), 1);

@@ -95,12 +95,54 @@ static void an_images_digest_stands_behind_the_at(void **state)
     assert_null(plan_image_digest(NULL));
 }
 
+#define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define USED_A "[\"sha256:" A "\"]"
+
+static void what_is_nobodys_is_tidied_up(void **state)
+{
+    static const struct {
+        const char *entries, *used, *volumes, *over;
+        enum plan_kind kind;
+        const char *name;
+    } ROWS[] = {
+        { "[]", "[]", "[]", "[]", PLAN_DONE, "" },
+        /* Images: whole, half, and what is none. */
+        { "[\"" A "\",\"" A ".part\"]", USED_A, "[]", "[]", PLAN_DONE, "" },
+        { "[\"" A "\",\"" B "\"]", USED_A, "[]", "[]", PLAN_IMAGE_DROP, B },
+        { "[\"" A "\"]", "[]", "[]", "[]", PLAN_IMAGE_DROP, A },
+        { "[\"" A "\",\"" B ".part\"]", USED_A, "[]", "[]", PLAN_IMAGE_DROP, B ".part" },
+        { "[\"" A ".partial\"]", USED_A, "[]", "[]", PLAN_IMAGE_DROP, A ".partial" },
+        { "[\"" A "a\"]", USED_A, "[]", "[]", PLAN_IMAGE_DROP, A "a" },
+        { "[\"blobs\"]", USED_A, "[]", "[]", PLAN_IMAGE_DROP, "blobs" },
+        /* Volumes: only those of a contract that is known to be over. */
+        { "[]", "[]", "[" OTHERS "," ROOT "," DATA "]", "[]", PLAN_DONE, "" },
+        { "[]", "[]", "[" OTHERS "," ROOT "," DATA "]", "[\"" A "\"]", PLAN_DONE, "" },
+        { "[]", "[]", "[" OTHERS "," ROOT "," DATA "]", "[\"" A "\",\"" ID "\"]", PLAN_VOLUME_DELETE, ID ".web.root" },
+        { "[]", "[]", "[{\"name\":\"" ID "\"},{\"name\":\"" ID "data\"}]", "[\"" ID "\"]", PLAN_DONE, "" },
+        { "null", "[]", "null", "[]", PLAN_DONE, "" },
+    };
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        cJSON *parts[4] = { cJSON_Parse(ROWS[i].entries), cJSON_Parse(ROWS[i].used), cJSON_Parse(ROWS[i].volumes),
+                            cJSON_Parse(ROWS[i].over) };
+        struct plan_tidied tidied = { parts[0], parts[1], parts[2], parts[3] };
+        struct plan_action action;
+        plan_tidy(&tidied, &action);
+        assert_int_equal(action.kind, ROWS[i].kind);
+        assert_string_equal(action.name, ROWS[i].name);
+        for (int j = 0; j < 4; j++)
+            cJSON_Delete(parts[j]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_contract_is_realized_network_volume_container),
         cmocka_unit_test(an_ending_contract_is_taken_down_in_the_reverse_and_nothing_else),
         cmocka_unit_test(an_images_digest_stands_behind_the_at),
+        cmocka_unit_test(what_is_nobodys_is_tidied_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
