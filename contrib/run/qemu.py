@@ -209,7 +209,10 @@ class Node:
             self.process = Process(self._command(log, theirs.fileno(), accel), self.folder / "qemu.log",
                                    pass_fds=[theirs.fileno()], name="qemu")
         self.console = Console(log, self.process.started)
-        self.qmp = Qmp(ours)
+        try:
+            self.qmp = Qmp(ours)
+        except OSError:
+            raise Failed(f"QEMU ended: {tail(self.process.log, 3)}")
         if not self.link:
             self.set_link(False)
         self.qmp.call("cont")
@@ -314,12 +317,14 @@ class Node:
         return command + self._disk_arguments()
 
     def _boot_arguments(self):
+        arguments, first = [], ",bootindex=0"
         if self.boot == "kernel":
-            return ["-kernel", str(KERNEL), "-append", self.cmdline()]
-        arguments = self._uefi_arguments() if self.boot == "uefi" else []
+            arguments, first = ["-kernel", str(KERNEL), "-append", self.cmdline()], ""
+        elif self.boot == "uefi":
+            arguments = self._uefi_arguments()
         if self.stick:
             arguments += ["-drive", f"if=none,id=stick,file={self.stick},format=raw",
-                          "-device", "qemu-xhci,id=usb", "-device", "usb-storage,bus=usb.0,drive=stick,bootindex=0"]
+                          "-device", "qemu-xhci,id=usb", "-device", f"usb-storage,bus=usb.0,drive=stick{first}"]
         return arguments
 
     def _uefi_arguments(self):
