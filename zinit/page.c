@@ -34,11 +34,22 @@ static void print_list(FILE *page, const cJSON *array)
         fprintf(page, " %s", cJSON_IsString(item) ? item->valuestring : "?");
 }
 
+static bool is_missing(const cJSON *provision, const char *text)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(provision, "missing"))
+        if (cJSON_IsString(item) && strcmp(item->valuestring, text) == 0)
+            return true;
+    return false;
+}
+
 /* ---- who and where */
 
 static void print_node(FILE *page, const cJSON *provision)
 {
     const cJSON *directory = cJSON_GetObjectItemCaseSensitive(provision, "directory");
+    const char *detail = text_of(directory, "detail", "");
     double farm = number_of(provision, "farm");
 
     if (!provision) {
@@ -53,8 +64,9 @@ static void print_node(FILE *page, const cJSON *provision)
         fprintf(page, "none yet\n");
     fprintf(page, LABEL "%s, %s", "directory", text_of(directory, "url", "not set"),
             cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(provision, "registered")) ? "registered" : "not registered");
-    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(directory, "reachable")) && *text_of(directory, "detail", ""))
-        fprintf(page, " (%s: %s)", text_of(directory, "step", "?"), text_of(directory, "detail", ""));
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(directory, "reachable")) && *detail &&
+        !is_missing(provision, detail)) /* which is said below */
+        fprintf(page, " (%s: %s)", text_of(directory, "step", "?"), detail);
     fprintf(page, "\n" LABEL "%s\n", "clock",
             cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(provision, "clock_set")) ? "set by the directory"
                                                                                    : "not set");

@@ -83,6 +83,15 @@ static void what_is_wrong_is_shown_with_its_reason(void **state)
     has("missing    no invite\n");
 }
 
+static void what_is_missing_is_said_once(void **state)
+{
+    make("{}", "{\"disks\":[]}", "{\"links\":[]}",
+         "{\"directory\":{\"url\":\"https://d\",\"reachable\":false,\"step\":\"register\",\"detail\":\"no directory: "
+         "TLS\"},\"missing\":[\"no disk\",\"no directory: TLS\"]}");
+    has("directory  https://d, not registered\n");
+    has("missing    no directory: TLS\n");
+}
+
 static void nothing_that_comes_from_outside_can_drive_the_terminal(void **state)
 {
     make("{}", "{\"disks\":[]}", "{\"links\":[]}",
@@ -141,6 +150,7 @@ int main(void)
         cmocka_unit_test(silent_daemons_are_told_of),
         cmocka_unit_test(a_node_that_is_well_shows_all_that_it_is),
         cmocka_unit_test(what_is_wrong_is_shown_with_its_reason),
+        cmocka_unit_test(what_is_missing_is_said_once),
         cmocka_unit_test(nothing_that_comes_from_outside_can_drive_the_terminal),
         cmocka_unit_test(a_line_that_is_too_wide_goes_on_below_what_it_says),
         cmocka_unit_test(a_word_that_is_too_wide_stays_whole),
