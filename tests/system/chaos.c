@@ -50,15 +50,18 @@ static long now_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* crun runs from a sealed copy of itself, a memfd. */
 static bool is_program(const char *pid, const char *name)
 {
-    char path[64], exe[512], wanted[128];
+    char path[64], exe[512], wanted[128], copy[128];
     ssize_t size;
 
     snprintf(path, sizeof path, "/proc/%.16s/exe", pid);
     size = readlink(path, exe, sizeof exe - 1);
     snprintf(wanted, sizeof wanted, "/bin/%.100s", name);
-    return size > 0 && (exe[size] = '\0', !strcmp(exe, wanted));
+    snprintf(copy, sizeof copy, "/memfd:%.100s", name);
+    exe[size > 0 ? size : 0] = '\0';
+    return !strcmp(exe, wanted) || !strncmp(exe, copy, strlen(copy));
 }
 
 /* Whether it is process 1 of a pid namespace below ours (proc_pid_status(5): NSpid has a number for each level). */
@@ -118,17 +121,12 @@ static void look_for_triggers(void)
     }
 }
 
-/* Kills a drawn one, or the next that runs; false when none does. */
+/* Kills a drawn one; false when it doesn't run just now. */
 static bool kill_drawn(void)
 {
-    size_t first = draw() % targets_count;
+    const struct target *target = &targets[draw() % targets_count];
 
-    for (size_t i = 0; i < targets_count; i++) {
-        struct target *target = &targets[(first + i) % targets_count];
-        if (!target->trigger && kill_one(target->name, ""))
-            return true;
-    }
-    return false;
+    return !target->trigger && kill_one(target->name, "");
 }
 
 static void sleep_ms(long ms)
