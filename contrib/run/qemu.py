@@ -183,8 +183,8 @@ class Node:
         command line. forward: [(host port, guest port)]. link: whether the cable is in from the start.
         wires: [(an end of a Wire, MAC address)], a network card each beside the one that leads to the host.
         boot: who loads the kernel: "kernel" (QEMU, with settings and words), or the firmware, "bios" or "uefi", which
-        then knows neither: from `stick`, the image of a USB stick, or else over the network from the folder `tftp`, whose
-        BOOT_SCRIPT iPXE runs. screen: with a graphics card, for screenshot(). rtc: what the machine's clock says at the
+        then knows neither: from `stick`, the image of a USB stick, or else over the network from the folder `tftp`: UEFI
+        its file `kernel`, BIOS, by iPXE, its BOOT_SCRIPT. screen: with a graphics card, for screenshot(). rtc: what the machine's clock says at the
         start, like 2001-01-01T00:00:00, rather than the time. initrd: an archive that the kernel unpacks over the image's own."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -340,10 +340,13 @@ class Node:
 
     def _network_arguments(self):
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in self.forward)
-        offer = f",tftp={self.tftp},bootfile={BOOT_SCRIPT}" if self.tftp else ""
-        rom = "bootindex=0" if self.tftp and not self.stick else "romfile="
+        offer, card = "", "romfile="
+        if self.tftp:
+            file = "kernel" if self.boot == "uefi" else BOOT_SCRIPT
+            offer = f",tftp={self.tftp},bootfile={file}"
+            card = "bootindex=0,romfile=" if self.boot == "uefi" else "bootindex=0"  # UEFI has PXE by itself, BIOS by iPXE
         return ["-netdev", f"user,id=net0{forwards}{offer}",
-                "-device", f"virtio-net-pci,id=nic0,netdev=net0,mac={self.mac},{rom}"]
+                "-device", f"virtio-net-pci,id=nic0,netdev=net0,mac={self.mac},{card}"]
 
     def _disk_arguments(self):
         arguments = []
