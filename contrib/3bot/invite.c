@@ -91,9 +91,7 @@ static char *format_cmdline(const struct session *session, const struct call *ca
     char *words = NULL;
 
     if (session->config.directory_ca && strncmp(directory_for_nodes(session, call), "https:", 6) == 0)
-        out_warn("a command line is too short for the authority of the directory's certificate: a node that has to be "
-                 "told it "
-                 "needs --settings");
+        out_warn("the authority of the directory's certificate doesn't fit on a command line: use --settings");
     if (!text || asprintf(&words, "zos.directory=%s zos.directory_key=%s zos.invite=%s",
                           directory_for_nodes(session, call), session->config.directory_key, text) < 0)
         return NULL;
