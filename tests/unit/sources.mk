@@ -53,5 +53,8 @@ test_provisiond_fetch_SOURCES = $(addprefix provisiond/, fetch.c image.c layer.c
 test_provisiond_fetch_LIBS = -larchive
 test_provisiond_owner_SOURCES = provisiond/owner.c
 test_provisiond_cache_SOURCES = provisiond/cache.c
+test_provisiond_deploy_SOURCES = $(addprefix provisiond/, deploy.c apply.c bundle.c cache.c call.c fetch.c image.c inodes.c launch.c layer.c \
+    owner.c paths.c plan.c profile.c text.c user.c watch.c)
+test_provisiond_deploy_LIBS = -larchive
 test_provisiond_result_SOURCES = $(addprefix provisiond/, result.c text.c watch.c call.c plan.c wanted.c journal.c directory.c node.c)
 test_zinit_server_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
