@@ -35,7 +35,7 @@ def boots(grid, stick, disk, firmware, front, **options):
     step(f"the stick in a machine with {firmware.upper()} and one more disk" + (f", where it is {options['rtc']}" if options else ""))
     before, known, served = sha256(stick), grid.known_statements(), front.served
     node = grid.node("node", boot=firmware, stick=stick, disks=[Disk(disk, kind="virtio")], screen=True, **options).start()
-    view = grid.wait_registered(node, known, volumes=True)
+    view = grid.wait_registered(node, known, volumes=True, timeout=180)
     check(view["farm"] == grid.farm, f"the node joins farm {grid.farm}, {node.elapsed():.1f} s after QEMU's start")
     check(front.served > served, "over TLS")
     states = {found["name"]: found["state"] for found in view["disks"]}
