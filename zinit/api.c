@@ -157,6 +157,8 @@ static void api_forget(void *context, const cJSON *params, cJSON **ret_result, s
         return;
     if (machine_wanted_up(service->state) || machine_has_process(service->state))
         fail(error, API_UP, "Service is up", "service \"%s\" is up", service->unit.name);
+    else if (service_lingers(service)) /* whoever asks goes on to remove what those have open */
+        fail(error, API_UP, "Service is up", "service \"%s\": its last processes are still ending", service->unit.name);
     else
         supervisor_remove(context, service);
 }

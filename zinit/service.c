@@ -162,6 +162,11 @@ static void on_sweep(struct loop_timer *timer)
     }
 }
 
+bool service_lingers(const struct service *service)
+{
+    return service->sweep.armed && cgroup_remove(service->unit.name) < 0;
+}
+
 static enum machine_event spawn(struct service *service)
 {
     int error = 0, result;

@@ -38,7 +38,7 @@ struct service {
 
 /* Takes over the unit. NULL when memory is out (the unit stays the caller's). */
 struct service *service_new(struct supervisor *supervisor, struct unit *unit);
-/* It has no process. */
+/* It has no process, and none that lingers: with it goes the sweep that clears its control group away. */
 void service_free(struct service *service);
 
 /* Feeds an event, does what the table says, and lets the supervisor settle. */
@@ -53,6 +53,8 @@ void service_stop(struct service *service);
 int service_signal(struct service *service, int number);
 /* Kills all its processes. */
 void service_kill(struct service *service);
+/* Whether some of its processes, killed, haven't ended yet. */
+bool service_lingers(const struct service *service);
 
 /* Its process has ended. */
 void service_reaped(struct service *service, const siginfo_t *info);
