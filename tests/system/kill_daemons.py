@@ -151,7 +151,7 @@ def loss_of_power(contracts, folder):
     grid.bot.run("cancel", gone)
     contracts.cancelled.append(gone)
     node.pull_plug()
-    node.initrd = chaos_archive(folder, "second", "--kills", "15", "--every", "100-4000", *DAEMONS, *AT_SIGHT[2:])
+    node.initrd = chaos_archive(folder, "second", "--kills", "12", "--every", "100-4000", *DAEMONS, *AT_SIGHT[2:])
     known = grid.known_statements()
     node.start()
     again = grid.wait_registered(node, known, timeout=LONG, volumes=True)
@@ -209,7 +209,7 @@ def story(folder):
         grid.make_identities()
         image = grid.push_demo()
         node = grid.node(disks=[Disk(make_disk(folder / f"disk{n}", 4 << 30)) for n in range(2)])
-        node.initrd = chaos_archive(folder, "first", "--kills", "25", "--every", "100-4000", *DAEMONS, *AT_SIGHT)
+        node.initrd = chaos_archive(folder, "first", "--kills", "20", "--every", "100-4000", *DAEMONS, *AT_SIGHT)
         contracts = Contracts(grid, node, first_boot(grid, node), image)
 
         step("contracts amid the kills")
