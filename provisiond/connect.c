@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define LOCAL_MS 60 /* between looks at storaged, netd, settings */
-#define LOCAL_CAP_MS 250
+#define LOCAL_CAP_MS 120
 #define SETTINGS_MS 1000
 #define REMOTE_MS 250 /* between tries of the directory, at first */
 #define REMOTE_CAP_MS 8000
@@ -136,30 +136,45 @@ static int start_job(struct node *node, char *envelope, char *payload_text)
     return daemon_work(&node->daemon, on_work, on_done, job);
 }
 
-/* The key is there: journal and engine start. */
+/* The journal, what it holds, and what works on it. */
+static int begin_journal(struct node *node)
+{
+    char path[PATH_BYTES];
+    int r;
+
+    if (node->journal)
+        return 0;
+    snprintf(path, sizeof path, "%.255s/%s", node->paths.state, PATHS_JOURNAL);
+    cache_make_room(node->paths.images);
+    r = journal_open(path, &node->journal);
+    if (r == 0)
+        r = feed_load(node);
+    if (r == 0)
+        r = engine_start(node);
+    if (r == 0)
+        r = tidy_start(node);
+    if (r < 0) {
+        log_error("the journal can't be opened: stopping");
+        daemon_stop(&node->daemon);
+    }
+    return r;
+}
+
+/* The key is there. A journal of earlier runs is opened at once, since containers are waiting; where there is none,
+ * nothing is, and its making may wait until the node is registered. */
 static int take_identity(struct node *node, struct key *key)
 {
     struct sealing *sealing = sodium_malloc(sizeof *sealing);
     char path[PATH_BYTES];
-    int r;
 
     if (!sealing)
         return log_fail(-ENOMEM, "identity");
     key_derive_x25519(key, "zos-seal", sealing->public, sealing->secret);
-    snprintf(path, sizeof path, "%.255s/%s", node->paths.state, PATHS_JOURNAL);
-    cache_make_room(node->paths.images);
-    r = journal_open(path, &node->journal);
-    if (r < 0) {
-        sodium_free(sealing);
-        return r;
-    }
     node->key = key;
     node->sealing = sealing;
     log_info("identity %s%s", key_id(key), node->paths.on_disk ? "" : ", in memory only: no usable disk");
-    r = feed_load(node);
-    if (r == 0)
-        r = engine_start(node);
-    return r < 0 ? r : tidy_start(node);
+    snprintf(path, sizeof path, "%.255s/%s", node->paths.state, PATHS_JOURNAL);
+    return access(path, F_OK) == 0 ? begin_journal(node) : 0;
 }
 
 /* Directory, its key and an invite, or what is missing. */
@@ -221,6 +236,8 @@ static void connected(struct node *node, struct connect_job *job)
     node->registered = true;
     node->step = NODE_CONNECTED;
     log_info("registered in farm %lld as %s", (long long)node->farm, key_id(node->key));
+    if (begin_journal(node) < 0)
+        return;
     heartbeat_start(node);
     feed_start(node);
     outbox_kick(node);
@@ -237,7 +254,6 @@ static bool advance(struct node *node, struct connect_job *job, struct reason *r
         return true;
     case NODE_IDENTITY:
         if (take_identity(node, steal_pointer(job->key)) < 0) {
-            log_error("the journal can't be opened: stopping");
             daemon_stop(&node->daemon);
             return false;
         }
@@ -270,6 +286,8 @@ static void step_failed(struct node *node, struct connect_job *job)
     bool remote = job->step == NODE_TIME || job->step == NODE_REGISTER;
     uint64_t pause;
 
+    if (node->key && begin_journal(node) < 0)
+        return;
     if (!remote) {
         step_later(node, retry_failed(&node->link, STEP_NAMES[job->step], &job->reason, LOCAL_MS, LOCAL_CAP_MS));
         return;

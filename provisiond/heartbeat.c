@@ -88,6 +88,8 @@ void heartbeat_time(struct node *node, const struct directory_time *time_told)
 
     clock_set(node->paths.root, time_told->now);
     node->heartbeat_s = pace < 1 ? 1 : pace > HEARTBEAT_S_MAX ? HEARTBEAT_S_MAX : pace;
+    if (!node->journal) /* a new node's, which is made once it is registered */
+        return;
     snprintf(text, sizeof text, "%" PRId64, time_told->now);
     journal_set(node->journal, JOURNAL_TIME, text);
 }

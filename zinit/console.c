@@ -15,6 +15,7 @@
 #include <sys/utsname.h>
 
 #define EVERY_S 2
+#define FIRST_S 4 /* the boot has better to do before */
 #define TIMEOUT_MS 1000
 
 /* `name` (may be NULL) is the one parameter. */
@@ -83,7 +84,7 @@ int console_run(void)
 
     for (;;) {
         char *page;
-        sleep(EVERY_S); /* at first too: the boot has better to do */
+        sleep(shown ? EVERY_S : FIRST_S);
         page = make_page();
         if (page && (!shown || strcmp(page, shown) != 0)) {
             print_page(page);
