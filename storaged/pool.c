@@ -27,10 +27,13 @@
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB (INT64_C(1) << 20)
 #define CACHE_SHARE_MAX (32 * 1024 * MIB)
+#define HELD_TRIES 25
+#define HELD_PAUSE_NS 20000000
 #define RECORD "pool.json"
 #define RECORD_BYTES_MAX 4096
 #define CACHE "cache"
@@ -57,20 +60,28 @@ void pool_new_label(char ret_label[static DISK_LABEL_BYTES])
     snprintf(ret_label, DISK_LABEL_BYTES, "zos-%08x", random);
 }
 
-/* The exclusive hold on the device while it is examined once more. It ends before mkfs.btrfs starts, which takes one of
- * its own and refuses by itself whatever it finds. */
+/* The exclusive hold on the device while its edges are looked at once more. It ends before mkfs.btrfs starts, which
+ * takes one of its own, asks libblkid, and refuses by itself whatever it finds. */
 static int examine_again(const char *root, const struct disk *disk, struct reason *reason)
 {
     struct disk again = *disk;
     cleanup_close int fd = -1;
     bool in_use;
 
+    /* A child of another disk's job has a copy of this job's last descriptor until it executes mkfs.btrfs. */
     fd = probe_open(root, disk->name, O_RDWR, &in_use);
+    for (int i = 0; fd >= 0 && in_use && i < HELD_TRIES; i++) {
+        nanosleep(&(struct timespec){ .tv_nsec = HELD_PAUSE_NS }, NULL);
+        close(steal_fd(&fd));
+        fd = probe_open(root, disk->name, O_RDWR, &in_use);
+    }
     if (fd < 0)
         return reason_refuse(reason, NULL, "can't be opened: %s", strerror(-fd));
     if (in_use)
         return reason_refuse(reason, NULL, "is in use");
-    probe_content(fd, &again);
+    probe_edges(fd, &again);
+    if (again.content != DISK_EMPTY && again.content != DISK_UNFINISHED)
+        probe_content(fd, &again);
     if (again.content == DISK_EMPTY || again.content == DISK_UNFINISHED)
         return 0;
     return reason_refuse(reason, NULL, "%s", *again.content_text ? again.content_text : "isn't empty any more");

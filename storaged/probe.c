@@ -90,13 +90,13 @@ static bool is_unfinished(int fd, char ret_label[static DISK_LABEL_BYTES])
     return true;
 }
 
-/* The disk has no signature that libblkid knows. */
-static void judge_unknown(int fd, struct disk *disk)
+void probe_edges(int fd, struct disk *disk)
 {
     int64_t size = disk->size_bytes, edge = size < PROBE_EDGE_BYTES ? size : PROBE_EDGE_BYTES;
     bool head = false, tail = false;
     int r;
 
+    disk->label[0] = disk->content_text[0] = '\0';
     if ((r = read_zeros(fd, 0, edge, &head)) < 0 || (r = read_zeros(fd, size - edge, edge, &tail)) < 0)
         set_foreign(disk, "can't be read: %s", strerror(-r));
     else if (!head && tail && is_unfinished(fd, disk->label))
@@ -176,7 +176,7 @@ void probe_content(int fd, struct disk *disk)
     if (found == 0)
         judge_known(probe, disk);
     else if (found == 1)
-        judge_unknown(fd, disk);
+        probe_edges(fd, disk); /* no signature that libblkid knows */
     else
         set_foreign(disk, "%s", found == -2 ? "holds signatures of several kinds" : "can't be examined");
     blkid_free_probe(probe);

@@ -20,5 +20,8 @@ int probe_open(const char *root, const char *name, int flags, bool *ret_in_use);
  * whatever can't be read or is ambiguous is foreign. */
 void probe_content(int fd, struct disk *disk);
 
+/* The half of it that costs little: by its edges alone, without libblkid. */
+void probe_edges(int fd, struct disk *disk);
+
 /* The whole: content, in_use, and the boot partition. Blocks: for the thread pool. */
 void probe_disk(const char *root, struct disk *disk);
