@@ -8,7 +8,7 @@ import json
 from story import check, run, step
 from zos import Disk, Grid, Wire, make_boot_medium, make_disk
 
-RANGE, PORT = "10.20.0.0/16", 51820
+PORT = 51820
 PAGE = "a page out of the overlay"
 SERVER, CLIENT, OUTSIDER = "10.20.1.5", "10.20.2.5", "10.20.3.5"
 NETWORK = [SERVER, CLIENT, "10.20.1.1", "10.20.2.1"]  # the gateways refuse a connection, which shows that they are reached
@@ -60,14 +60,13 @@ class Place:
         self.view = self.grid.wait_registered(self.node, known, volumes=True)
         return self
 
-    def deploy(self, name, image, script, network=None, address=None):
-        """A contract for a container that runs the script, in a network if one is given. Its id."""
+    def deploy(self, name, image, script, *networks):
+        """A contract for a container that runs the script, in networks: [(its address, the network)]. Its id."""
         container = {"image": image, "plain_http": True, "entrypoint": ["/bin/sh", "-c", GET + script], "cpu_milli": 500,
                      "memory_bytes": "32MiB", "root_size_bytes": "64MiB"}
         workloads = [{"name": name, "type": "container", "data": container}]
-        if network:
-            container["networks"] = [{"network": "net", "address": address}]
-            workloads.append({"name": "net", "type": "network", "data": network})
+        container["networks"] = [{"network": f"net{place}", "address": address} for place, (address, _) in enumerate(networks)]
+        workloads += [{"name": f"net{place}", "type": "network", "data": data} for place, (_, data) in enumerate(networks)]
         file = self.grid.folder / f"{name}.json"
         file.write_text(json.dumps({"node": self.view["id"], "expires": "1h", "workloads": workloads}))
         return self.grid.bot.run("deploy", file, "--no-wait")["contract"]
@@ -77,12 +76,15 @@ class Place:
         return self.grid.wait_output(contract, pattern, self.node, timeout=150)
 
 
-def subnet(number):
-    return f"10.20.{number}.0/24"
+def network(number, *peers, which=20, **more):
+    """What a contract says of a node's part of a network."""
+    return {"range": f"10.{which}.0.0/16", "subnet": f"10.{which}.{number}.0/24", "peers": list(peers), **more}
 
 
-def network(number, *peers, **more):
-    return {"range": RANGE, "subnet": subnet(number), "peers": list(peers), **more}
+def peer(place, which=20, port=None):
+    """Another node's part of it; with the port at which it can be dialled."""
+    endpoint = {"endpoint": f"{place.address}:{port}"} if port else {}
+    return {"node": place.view["id"], "allowed": [f"10.{which}.{place.number}.0/24"], **endpoint}
 
 
 def outside(grid, one, two):
@@ -94,11 +96,12 @@ def outside(grid, one, two):
 def mesh(grid, image, one, two):
     """The network on both nodes. Returns the contract of the one that serves, and of the one that reads."""
     step("a network over both nodes: each dials the other, no port is open")
-    to_two = {"public_key": two.view["wireguard_key"], "endpoint": f"{two.address}:{PORT}", "allowed": [subnet(2)]}
-    to_one = {"node": one.view["id"], "endpoint": f"{one.address}:{PORT}", "allowed": [subnet(1)]}
-    server = one.deploy("server", image, SERVE % ("server", "server") + STAY, network(1, to_two, listen_port=PORT), SERVER)
+    to_two, to_one = peer(two, port=PORT), peer(one, port=PORT)
+    del to_two["node"]
+    to_two["public_key"] = two.view["wireguard_key"]  # the other way to name it
+    server = one.deploy("server", image, SERVE % ("server", "server") + STAY, (SERVER, network(1, to_two, listen_port=PORT)))
     script = SERVE % ("client", "client") + READ % SERVER + look(NETWORK + outside(grid, one, two)) + FOLLOW % SERVER
-    client = two.deploy("client", image, script, network(2, to_one, listen_port=PORT), CLIENT)
+    client = two.deploy("client", image, script, (CLIENT, network(2, to_one, listen_port=PORT)))
     return server, client
 
 
@@ -107,7 +110,7 @@ def strangers(image, two):
     step("on the second node too: a container without network, and one in another network of the same range")
     loner = two.deploy("loner", image, look(NETWORK) + STAY)
     script = SERVE % ("outsider", "outsider") + READ % OUTSIDER + look(NETWORK) + STAY
-    outsider = two.deploy("outsider", image, script, network(3), OUTSIDER)
+    outsider = two.deploy("outsider", image, script, (OUTSIDER, network(3)))
     return loner, outsider
 
 
@@ -133,6 +136,22 @@ def look_at_client(grid, one, two, client):
         check(f"reached {place}\n" in output, f"reaches {place} in its network")
     for place in outside(grid, one, two):
         check_closed(output, place)
+
+
+def doors(image, one, two):
+    """Two networks in which the first node can't dial; in one of them it has access: true. Returns the contracts."""
+    step("the first node can't dial: only where its contract says `access` does it open the port")
+    nets, dials = [], []
+    for which, access in ((21, True), (22, False)):
+        nets.append((f"10.{which}.1.5", network(1, peer(two, which), which=which, listen_port=PORT + which, access=access)))
+        dials.append((f"10.{which}.2.5", network(2, peer(one, which, PORT + which), which=which)))
+    host = one.deploy("host", image, SERVE % ("host", "host") + STAY, *nets)
+    guest = two.deploy("guest", image, READ % "10.21.1.5" + look(["10.22.1.5"]) + STAY, *dials)
+    one.output(host, "the host serves")
+    output = two.output(guest, "looked around")
+    check(f"read: {PAGE}, from the host" in output, "with access it is reached")
+    check_closed(output, "10.22.1.5")
+    return host, guest
 
 
 def reboots(one, two, client):
@@ -168,9 +187,10 @@ def story(folder):
         one.output(server, "the server serves")
         look_at_client(grid, one, two, client)
         look_at_strangers(two, loner, outsider)
+        host, guest = doors(image, one, two)
         reboots(one, two, client)
         step("the contracts end")
-        for contract, place in ((client, two), (server, one)):
+        for contract, place in ((client, two), (server, one), (guest, two), (host, one)):
             grid.bot.run("cancel", contract)
             grid.wait_state(contract, "stopped", place.node)
         for place in (one, two):
