@@ -307,6 +307,22 @@ def private_contract(words, node, folder):
     return contract
 
 
+def peers(words, node, folder, known):
+    step("a network whose peer is named by its node")
+    path = folder / "net.json"
+    peer = {"node": node.id[:8], "endpoint": "192.0.2.7:51820", "allowed": ["10.20.2.0/24"]}
+    network = {"range": "10.20.0.0/16", "subnet": "10.20.1.0/24", "listen_port": 51820, "peers": [peer]}
+    file = {"expires": "1h", "workloads": [{"name": "net", "type": "network", "data": network}]}
+    path.write_text(json.dumps(file))
+    check(words("deploy", path, "--no-wait")[0] == 0, "deployed")
+    read = node.open(node.wait_contract(known)[1])[0]["data"]["peers"]
+    check(read == [{"endpoint": peer["endpoint"], "allowed": peer["allowed"], "public_key": sodium.b64(b"w" * 32)}],
+          "the contract has the key that the node has signed")
+    peer["node"] = "zz"
+    path.write_text(json.dumps(file))
+    fails(words, 1, r"workloads\[0\].data.peers\[0\].node: no node zz", "deploy", path, "--no-wait")
+
+
 def statuses(words, other, node, contract):
     step("status")
     status, out, _ = words("status")
@@ -553,6 +569,7 @@ def story(folder):
     failed = public_contract(words, node, folder, {contract})
     pending = waiting(words, folder, node, {contract, failed})
     cancels(words, other, node, [contract, failed, pending])
+    peers(words, node, folder, {contract, failed, pending})
     lies(words, directory, failed, words.bot.run("status", failed)["result"], folder)
     over_tls(words, directory, folder)
     no_directory(words, directory, contract, folder)
