@@ -1,5 +1,6 @@
 /* A program of the tests alone: kills the node's daemons while a story goes on. It never gets into the product's image:
- * a story packs it, with a unit that starts it, into an archive of its own that the kernel unpacks beside (chaos.py).
+ * a story packs it, with a unit that starts it, into an archive of its own that the kernel unpacks beside
+ * (kill_daemons.py).
  *
  *     chaos --seed N --kills N --every MIN-MAX TARGET…
  *
