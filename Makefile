@@ -99,7 +99,7 @@ format: ## clang-format the tree in place
 include contrib/deps/build.mk kernel/build.mk initramfs/build.mk
 
 .PHONY: host node
-host: $(HOST_PROGRAMS:%=$(B)/bin/%)
+host: $(HOST_PROGRAMS:%=$(B)/bin/%) ## the programs that this machine runs: build/bin/3bot, directoryd and the daemons
 node: $(NODE_PROGRAMS:%=$(B)/node/%)
 
 objects = $(patsubst %.c,$(B)/obj/$(1)/%.o,$(2))
