@@ -36,18 +36,18 @@ static const struct json_rule CREATE_RULES[] = {
     { 0 },
 };
 
-/* "used", or "refused: …" */
+/* "used", "refused: …", or what is going on with it */
 static void add_disk_state(cJSON *object, const struct state_entry *entry)
 {
     char text[PLAN_REASON_BYTES + 16];
 
-    if (entry->known.stage == PLAN_USED)
-        snprintf(text, sizeof text, "used");
-    else if (entry->known.stage == PLAN_WORKING)
-        snprintf(text, sizeof text, "refused: is still being made ready");
+    if (entry->known.stage == PLAN_REFUSED)
+        snprintf(text, sizeof text, "refused: %s", entry->reason);
     else
-        snprintf(text, sizeof text, "refused: %s",
-                 entry->known.stage == PLAN_REFUSED ? entry->reason : "is still being examined");
+        snprintf(text, sizeof text, "%s",
+                 entry->known.stage == PLAN_USED      ? "used"
+                 : entry->known.stage == PLAN_WORKING ? "being made ready"
+                                                      : "being examined");
     cJSON_AddStringToObject(object, "state", text);
 }
 
