@@ -22,6 +22,8 @@ $(B)/fuzz/$(1): $(call objects,san,tests/fuzz/$(1).c tests/fuzz/main.c $($(1)_SO
 endef
 $(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(target))))
 
+unit-programs: $(FUZZ_TARGETS:%=$(B)/fuzz/%)
+
 .PHONY: fuzz
 fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/%) ## run every fuzz target over its corpus and FUZZ_MUTATIONS= inputs made from it
 	@for target in $(FUZZ_TARGETS); do echo -n "$$target: "; \
