@@ -5,6 +5,7 @@ decides when and how it ends. Should this process die without a word, the kernel
 """
 
 import atexit
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -108,11 +109,17 @@ signal.signal(signal.SIGTERM, _on_signal)
 signal.signal(signal.SIGHUP, _on_signal)
 
 
+def free_ports(count):
+    """Ports of the loopback that nobody listens on now, all different: asked for one by one, a port may come twice."""
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in listeners]
+
+
 def free_port():
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def port_is_free(port):

@@ -11,7 +11,7 @@ import struct
 import subprocess
 
 from story import BUILD, check, run, step
-from process import ROOT, free_port
+from process import ROOT, free_ports
 from zos import Node
 
 ARCHIVE = BUILD / "image" / "initramfs.cpio"
@@ -107,7 +107,7 @@ def answers(port):
 
 
 def nothing_listens(folder):
-    forward = [(free_port(), port) for port in PORTS]
+    forward = list(zip(free_ports(len(PORTS)), PORTS))
     node = Node(folder / "node", forward=forward).start()
     node.wait_for(r"uplink .*gateway", timeout=90)
     listening = node.wait_for(r"^ *listening +(.*)", timeout=30)[1][1].strip()
