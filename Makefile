@@ -76,8 +76,8 @@ unit: unit-programs ## the unit tests alone
 system: image host story-programs ## the system stories alone, or those named in STORY=
 	@tests/run system $(STORY)
 
-bench: image host ## print the figures: boot times, sizes, memory
-	@contrib/bench/run
+bench: image host ## print the figures, each beside a peer (BENCH="node zinit directory")
+	@contrib/bench/run $(BENCH)
 
 all: host image ## build everything
 
