@@ -17,8 +17,6 @@
 #define DEFAULT_LEVEL 6
 #define PAUSE_MS 100
 
-static uint64_t logs_order;
-
 /* How many bytes the valid UTF-8 sequence at `text` has (RFC 3629), 0 when it isn't one. */
 static size_t sequence_size(const unsigned char *text, size_t left)
 {
@@ -76,7 +74,7 @@ static void show_hidden(struct log_stream *stream)
         return;
     used += (size_t)snprintf(note + used, sizeof note - used, "(%zu lines left out here)\n", stream->hidden);
     stream->hidden = 0;
-    screen_write(stream->screen, note, used);
+    screen_write(stream->logs->screen, note, used);
 }
 
 static void show(struct log_stream *stream, int level, const char *text, size_t size)
@@ -95,13 +93,42 @@ static void show(struct log_stream *stream, int level, const char *text, size_t 
         line[used++] = (c < 0x20 && c != '\t') || c == 0x7f ? '?' : (char)c;
     }
     line[used++] = '\n';
-    screen_write(stream->screen, line, used);
+    screen_write(stream->logs->screen, line, used);
+}
+
+void logs_add_sink(struct logs *logs, struct log_sink *sink)
+{
+    sink->next = logs->sinks;
+    logs->sinks = sink;
+}
+
+void logs_remove_sink(struct logs *logs, struct log_sink *sink)
+{
+    struct log_sink **place = &logs->sinks;
+
+    while (*place && *place != sink)
+        place = &(*place)->next;
+    if (!*place)
+        return;
+    *place = sink->next;
+    if (logs->next_sink == sink)
+        logs->next_sink = sink->next;
+}
+
+static void give_to_sinks(struct log_stream *stream, const struct ring_line *line, const char *text)
+{
+    struct logs *logs = stream->logs;
+
+    for (struct log_sink *sink = logs->sinks; sink; sink = logs->next_sink) {
+        logs->next_sink = sink->next;
+        sink->on_line(sink, stream, line, text);
+    }
 }
 
 void logs_add(struct log_stream *stream, const char *text, size_t size)
 {
-    static char line[RING_LINE_BYTES_MAX];
-    struct ring_line record = { .order = ++logs_order, .level = DEFAULT_LEVEL };
+    static char line[RING_LINE_BYTES_MAX + 1];
+    struct ring_line record = { .order = ++stream->logs->order, .level = DEFAULT_LEVEL };
     struct timespec now;
 
     if (size >= 3 && text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>') {
@@ -111,14 +138,16 @@ void logs_add(struct log_stream *stream, const char *text, size_t size)
     }
     if (size > 0 && text[size - 1] == '\r')
         size--;
-    size = size < sizeof line ? size : sizeof line;
+    size = size < RING_LINE_BYTES_MAX ? size : RING_LINE_BYTES_MAX;
     memcpy(line, text, size);
+    line[size] = '\0';
     make_valid(line, size);
     clock_gettime(CLOCK_REALTIME, &now);
     record.time_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
     record.size = size;
     ring_add(&stream->ring, record, line);
     show(stream, record.level, line, size);
+    give_to_sinks(stream, &record, line);
 }
 
 static void drop_partial(struct log_stream *stream)
@@ -187,11 +216,11 @@ static ssize_t read_once(struct log_stream *stream)
 
 static void end_pipe(struct log_stream *stream)
 {
-    loop_disarm(stream->loop, &stream->resume);
+    loop_disarm(stream->logs->loop, &stream->resume);
     if (stream->partial_size > 0)
         logs_add(stream, stream->partial, stream->partial_size);
     drop_partial(stream);
-    loop_remove(stream->loop, &stream->source);
+    loop_remove(stream->logs->loop, &stream->source);
 }
 
 static void on_output(struct loop_source *source, uint32_t events)
@@ -202,8 +231,8 @@ static void on_output(struct loop_source *source, uint32_t events)
     if (size < 0) {
         end_pipe(stream);
     } else if (!bucket_take(&stream->taken, loop_now_ms(), (size_t)size)) {
-        loop_change(stream->loop, source, 0);
-        loop_arm(stream->loop, &stream->resume, PAUSE_MS);
+        loop_change(stream->logs->loop, source, 0);
+        loop_arm(stream->logs->loop, &stream->resume, PAUSE_MS);
     }
 }
 
@@ -212,14 +241,14 @@ static void on_resume(struct loop_timer *timer)
     struct log_stream *stream = timer->context;
 
     if (stream->source.fd >= 0)
-        loop_change(stream->loop, &stream->source, EPOLLIN);
+        loop_change(stream->logs->loop, &stream->source, EPOLLIN);
 }
 
-void logs_open(struct log_stream *stream, const char *name, struct loop *loop, struct screen *screen)
+void logs_open(struct log_stream *stream, const char *name, struct logs *logs)
 {
-    *stream = (struct log_stream){
-        .name = name, .loop = loop, .screen = screen, .source = { .fd = -1, .on_event = on_output, .context = stream }
-    };
+    *stream = (struct log_stream){ .name = name,
+                                   .logs = logs,
+                                   .source = { .fd = -1, .on_event = on_output, .context = stream } };
     stream->shown = (struct bucket){ .capacity = LOGS_SHOWN_BYTES, .per_s = LOGS_SHOWN_BYTES_PER_S };
     stream->taken = (struct bucket){ .capacity = LOGS_TAKEN_BYTES, .per_s = LOGS_TAKEN_BYTES_PER_S };
     stream->resume = (struct loop_timer){ .on_fire = on_resume, .context = stream };
@@ -241,7 +270,7 @@ int logs_attach(struct log_stream *stream, int *ret_fd)
         return -errno;
     fcntl(ends[0], F_SETFL, O_NONBLOCK); /* the service's end blocks: nothing that it writes is lost */
     stream->source.fd = ends[0];
-    error = loop_add(stream->loop, &stream->source, EPOLLIN);
+    error = loop_add(stream->logs->loop, &stream->source, EPOLLIN);
     if (error) {
         close(ends[0]);
         close(ends[1]);

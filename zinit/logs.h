@@ -17,11 +17,34 @@
 #define LOGS_TAKEN_BYTES (1024UL * 1024)
 #define LOGS_TAKEN_BYTES_PER_S (256UL * 1024)
 
+struct log_stream;
+
+/* Who is given each line as it is added, whatever stream it is of. It may remove itself, or any other, in its callback,
+ * but adds no line there: lib/log is fine, its lines come in later. */
+struct log_sink {
+    struct log_sink *next;
+    /* `text` is line->size bytes of valid UTF-8, NUL-terminated, and stays the caller's. */
+    void (*on_line)(struct log_sink *sink, const struct log_stream *stream, const struct ring_line *line,
+                    const char *text);
+};
+
+/* What all streams share. */
+struct logs {
+    struct loop *loop;
+    struct screen *screen;
+    uint64_t order; /* of the last line */
+    struct log_sink *sinks;
+    struct log_sink *next_sink; /* to be given the line that is being added */
+};
+
+void logs_add_sink(struct logs *logs, struct log_sink *sink);
+/* Fine when it isn't there. */
+void logs_remove_sink(struct logs *logs, struct log_sink *sink);
+
 /* What one service writes. It outlives the service's processes. */
 struct log_stream {
     const char *name; /* the service's */
-    struct loop *loop;
-    struct screen *screen;
+    struct logs *logs;
     bool plain; /* shown without its name */
     struct ring ring;
     struct loop_source source; /* the pipe's reading end; fd -1: nobody writes */
@@ -33,7 +56,7 @@ struct log_stream {
     struct loop_timer resume;
 };
 
-void logs_open(struct log_stream *stream, const char *name, struct loop *loop, struct screen *screen);
+void logs_open(struct log_stream *stream, const char *name, struct logs *logs);
 void logs_close(struct log_stream *stream);
 
 /* Makes a pipe, reads its one end from now on, and gives the other, which is the caller's to hand on and close. An

@@ -350,7 +350,7 @@ struct service *service_new(struct supervisor *supervisor, struct unit *unit)
     service->ready = (struct loop_source){ .fd = -1, .on_event = on_ready_fd, .context = service };
     service->timer = (struct loop_timer){ .on_fire = on_timer, .context = service };
     service->sweep = (struct loop_timer){ .on_fire = on_sweep, .context = service };
-    logs_open(&service->log, service->unit.name, &supervisor->loop, &supervisor->screen);
+    logs_open(&service->log, service->unit.name, &supervisor->logs);
     service->log.plain = service->unit.log == UNIT_LOG_STDOUT;
     test_open(service);
     return service;

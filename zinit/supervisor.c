@@ -111,7 +111,8 @@ static void redirect_log(struct supervisor *supervisor)
 {
     cleanup_close int writer = -1;
 
-    logs_open(&supervisor->log, "zinit", &supervisor->loop, &supervisor->screen);
+    supervisor->logs = (struct logs){ .loop = &supervisor->loop, .screen = &supervisor->screen };
+    logs_open(&supervisor->log, "zinit", &supervisor->logs);
     if (logs_attach(&supervisor->log, &writer) < 0)
         return;
     fcntl(writer, F_SETFL, O_NONBLOCK);

@@ -16,6 +16,7 @@ enum shutdown_mode {
 struct supervisor {
     struct loop loop;
     struct screen screen;
+    struct logs logs;
     struct log_stream log; /* zinit's own lines */
     const char *dir;       /* of the units */
     bool container;        /* not a machine's PID 1: ends by exiting, leaves mounts alone */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 
 static struct loop loop;
 static struct screen screen;
+static struct logs logs = { .loop = &loop, .screen = &screen };
 static int console;
 
 /* A screen whose one line is a pipe. */
@@ -45,7 +47,7 @@ static void shows(const char *name, bool plain, const char *text, const char *ex
     char shown[512] = "";
     ssize_t size;
 
-    logs_open(&stream, name, &loop, &screen);
+    logs_open(&stream, name, &logs);
     stream.plain = plain;
     logs_add(&stream, text, strlen(text));
     size = read(console, shown, sizeof shown - 1);
@@ -80,6 +82,54 @@ static void control_characters_do_not_reach_the_terminal(void **state)
     shows("netd", false, "a\x1b[2Jb\x7f\xff", "[netd] a?[2Jb??\n");
 }
 
+/* ---- sinks */
+
+struct counter {
+    struct log_sink sink;
+    unsigned lines;
+    struct log_sink *removes; /* this one, when it gets a line */
+    char last[64];
+};
+
+static void on_line(struct log_sink *sink, const struct log_stream *stream, const struct ring_line *line,
+                    const char *text)
+{
+    struct counter *counter = (struct counter *)sink;
+
+    counter->lines++;
+    assert_int_equal(line->size, strlen(text));
+    snprintf(counter->last, sizeof counter->last, "%s %d %s", stream->name, line->level, text);
+    if (counter->removes)
+        logs_remove_sink(stream->logs, counter->removes);
+}
+
+static void a_sink_is_given_each_line_and_may_remove_any(void **state)
+{
+    struct counter a = { .sink.on_line = on_line }, b = a, c = a;
+    struct log_stream stream;
+
+    logs_open(&stream, "netd", &logs);
+    logs_add_sink(&logs, &a.sink);
+    logs_add_sink(&logs, &b.sink);
+    logs_add_sink(&logs, &c.sink); /* is given lines first */
+    logs_add(&stream, "<4>one\r", 7);
+    assert_string_equal(a.last, "netd 4 one");
+    c.removes = &b.sink;
+    logs_add(&stream, "two", 3);
+    c.removes = NULL;
+    a.removes = &a.sink;
+    logs_add(&stream, "three", 5);
+    logs_add(&stream, "four", 4);
+    assert_int_equal(a.lines, 3);
+    assert_int_equal(b.lines, 1);
+    assert_int_equal(c.lines, 4);
+    assert_string_equal(c.last, "netd 6 four");
+    logs_remove_sink(&logs, &c.sink);
+    logs_remove_sink(&logs, &c.sink);
+    assert_null(logs.sinks);
+    logs_close(&stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +137,7 @@ int main(void)
         cmocka_unit_test(nobody_passes_for_another),
         cmocka_unit_test(warnings_and_errors_say_so),
         cmocka_unit_test(control_characters_do_not_reach_the_terminal),
+        cmocka_unit_test(a_sink_is_given_each_line_and_may_remove_any),
     };
 
     return cmocka_run_group_tests(tests, open_screen, close_screen);
