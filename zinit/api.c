@@ -5,6 +5,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "zinit/kexec.h"
 #include "zinit/shutdown.h"
 #include "zinit/signals.h"
 #include "zinit/supervisor.h"
@@ -24,6 +25,7 @@ enum {
     API_SHUTTING_DOWN = -32006,
     API_EXISTS = -32007,
     API_FILE = -32008,
+    API_NO_KERNEL = -32009,
 };
 
 #define PATH_BYTES 512
@@ -292,8 +294,19 @@ static void system_shutdown(void *context, const cJSON *params, cJSON **ret_resu
 
 static void system_reboot(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
 {
-    end(context, SHUTDOWN_REBOOT, error);
+    const struct supervisor *supervisor = context;
+    bool kexec = json_bool(params, "kexec");
+
+    if (kexec && !refuse_at_end(supervisor, error) && (supervisor->container || !kexec_is_loaded()))
+        rpc_error_set(error, API_NO_KERNEL, "No kernel loaded", "load one first: zinit kexec KERNEL");
+    if (!error->code)
+        end(context, kexec ? SHUTDOWN_KEXEC : SHUTDOWN_REBOOT, error);
 }
+
+static const struct json_rule REBOOT_RULES[] = {
+    { .name = "kexec", .kind = JSON_BOOL, .optional = true },
+    { .name = NULL },
+};
 
 static const struct json_rule KILL_RULES[] = {
     { .name = "name", .kind = JSON_STRING, .min = 1, .max = UNIT_NAME_BYTES_MAX - 1, .check = check_name },
@@ -326,6 +339,6 @@ const struct rpc_method API_METHODS[] = {
     { "service_get", NAME_RULES, service_get },
     { "stream_currentLogs", LOGS_RULES, current_logs },
     { "system_shutdown", NULL, system_shutdown },
-    { "system_reboot", NULL, system_reboot },
+    { "system_reboot", REBOOT_RULES, system_reboot },
     { NULL, NULL, NULL },
 };

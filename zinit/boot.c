@@ -23,8 +23,7 @@
 #include <sys/vfs.h>
 
 #define MOVED_VARIABLE "ZINIT_MOVED" /* set once on the tmpfs root: when the first half began, in ms */
-#define HOSTNAME_KEY "zos.hostname="
-#define HOSTNAME_BYTES_MAX 64 /* Linux's */
+#define HOSTNAME_BYTES_MAX 64        /* Linux's */
 
 static const struct {
     const char *type, *path, *options;
@@ -84,19 +83,36 @@ static void open_console(void)
         close(fd);
 }
 
+bool boot_word(const char *key, char *ret_word, size_t size)
+{
+    cleanup_free char *line = NULL;
+    const char *found = NULL, *from;
+    size_t length;
+
+    if (file_read("/proc/cmdline", 16384, &line, NULL) != 0)
+        return false;
+    for (from = line; (from = strstr(from, key)); from += strlen(key))
+        if (from == line || from[-1] == ' ')
+            found = from + strlen(key);
+    length = found ? strcspn(found, " \t\r\n") : 0;
+    if (!found || length >= size)
+        return false;
+    memcpy(ret_word, found, length);
+    ret_word[length] = '\0';
+    return true;
+}
+
 /* The word behind zos.hostname= on the kernel's command line, or the content of /etc/hostname. */
 static void set_hostname(void)
 {
-    cleanup_free char *line = NULL, *file = NULL;
+    char word[HOSTNAME_BYTES_MAX + 1];
+    cleanup_free char *file = NULL;
     const char *name = NULL;
     size_t size;
 
-    if (file_read("/proc/cmdline", 16384, &line, NULL) == 0) {
-        name = strstr(line, " " HOSTNAME_KEY);
-        if (name)
-            name += strlen(" " HOSTNAME_KEY);
-    }
-    if (!name && file_read("/etc/hostname", 4096, &file, NULL) == 0)
+    if (boot_word("zos.hostname=", word, sizeof word))
+        name = word;
+    else if (file_read("/etc/hostname", 4096, &file, NULL) == 0)
         name = file;
     size = name ? strcspn(name, " \t\r\n") : 0;
     if (size > 0 && size <= HOSTNAME_BYTES_MAX && sethostname(name, size) < 0)

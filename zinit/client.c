@@ -5,6 +5,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/rpc.h"
+#include "zinit/kexec.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +43,9 @@ void client_help(void)
          "  zinit [-s SOCKET] COMMAND                       (SOCKET: /run/zinit.sock)\n");
     for (size_t i = 0; i < COMMANDS_COUNT; i++)
         printf("    %s\n", COMMANDS[i].help);
-    puts("    create NAME FILE   store a unit, given as a JSON object in FILE");
+    puts("    create NAME FILE   store a unit, given as a JSON object in FILE\n"
+         "    kexec KERNEL [LINE]  load a kernel to start with LINE (or this one's) as its command line\n"
+         "    kexec              stop all and start the kernel that was loaded");
 }
 
 static void print_value(const cJSON *value)
@@ -104,12 +107,29 @@ static int create(const char *socket_path, const char *name, const char *file)
     return call(socket_path, "service_create", params);
 }
 
+static int kexec(const char *socket_path, const char *kernel, const char *line)
+{
+    cleanup_json cJSON *params = cJSON_CreateObject();
+    struct reason reason = { "" };
+
+    if (!kernel) {
+        cJSON_AddTrueToObject(params, "kexec");
+        return call(socket_path, "system_reboot", params);
+    }
+    if (kexec_load(kernel, line, &reason) == 0)
+        return 0;
+    fprintf(stderr, "zinit: %s\n", reason.text);
+    return 1;
+}
+
 int client_run(const char *socket_path, int argc, char **argv)
 {
     cleanup_json cJSON *params = cJSON_CreateObject();
 
     if (argc == 3 && strcmp(argv[0], "create") == 0)
         return create(socket_path, argv[1], argv[2]);
+    if (argc <= 3 && strcmp(argv[0], "kexec") == 0)
+        return kexec(socket_path, argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL);
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
         const struct command *command = &COMMANDS[i];
         int most = (command->first != NULL) + (command->second != NULL);

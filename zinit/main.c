@@ -18,6 +18,7 @@
 
 #define UNITS_DIR "/etc/zinit"
 #define SOCKET_PATH "/run/zinit.sock"
+#define EXIT_AGAIN 3 /* of a container's zinit that was told to reboot: who started it may start it again */
 
 struct options {
     const char *dir, *socket_path;
@@ -39,13 +40,15 @@ static int supervise(const struct options *options, uint64_t began_ms)
     now_ms = loop_now_ms();
     log_info("up, %zu units, %u.%03u s after the kernel's start, %u ms after its own", count, (unsigned)(now_ms / 1000),
              (unsigned)(now_ms % 1000), (unsigned)(now_ms - began_ms));
-    if (!options->container)
+    if (!options->container) {
         power_watch(&supervisor);
+        watchdog_open(&supervisor.watchdog, &supervisor);
+    }
     loop_run(&supervisor.loop);
     server_close(&server);
     shutdown_finish(&supervisor);
     supervisor_close(&supervisor);
-    return 0;
+    return supervisor.shutdown == SHUTDOWN_REBOOT ? EXIT_AGAIN : 0;
 }
 
 /* The options, in any place: those of `init` and those of commands don't collide. */

@@ -1,11 +1,14 @@
 /* Shutting down: a service is told to stop once no service that comes after it has a process, so that independent ones
- * stop side by side. Each has its own time-out (machine.c), the whole has one too, and syncing and unmounting are done
- * in a child that may hang without holding the machine up. */
+ * stop side by side. Each has its own time-out (machine.c), the whole has one too, and what may hang in the kernel
+ * (syncing and unmounting, on a disk that doesn't answer) is done in a child that is waited for only so long. PID 1
+ * itself makes no call that a disk could hold up. */
 
 #include "zinit/shutdown.h"
 
 #include "lib/log.h"
+#include "zinit/orphans.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
 #include <signal.h>
@@ -16,9 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The stages' bounds. README.md tells their sum. */
 #define SHUTDOWN_MS 120000 /* all services together */
 #define REAP_MS 3000       /* until killed processes are gone */
+#define FORK_MS 1000       /* until there is memory for the child that unmounts */
 #define UNMOUNT_MS 20000   /* sync and unmount */
+#define FLUSH_MS 2000      /* the consoles take what waits, and some to spare */
+#define ALL_MS (SHUTDOWN_MS + REAP_MS + FORK_MS + UNMOUNT_MS + FLUSH_MS)
 #define MOUNTS_MAX 512
 
 static bool comes_after(const struct service *service, const char *name)
@@ -58,30 +65,45 @@ static void on_late(struct loop_timer *timer)
     loop_end(&supervisor->loop);
 }
 
+const char *shutdown_mode_name(enum shutdown_mode mode)
+{
+    static const char *const names[] = { "none", "power-off", "reboot", "start of the loaded kernel" };
+
+    return names[mode];
+}
+
 bool shutdown_begin(struct supervisor *supervisor, enum shutdown_mode mode)
 {
-    if (supervisor->shutdown != SHUTDOWN_NONE)
+    if (supervisor->shutdown != SHUTDOWN_NONE) {
+        log_info("%s asked for, but the %s is under way: it goes on", shutdown_mode_name(mode),
+                 shutdown_mode_name(supervisor->shutdown));
         return false;
-    log_info("%s: stopping all services", mode == SHUTDOWN_REBOOT ? "reboot" : "shutdown");
+    }
+    log_info("%s: stopping all services", shutdown_mode_name(mode));
     supervisor->shutdown = mode;
     supervisor->shutdown_late = (struct loop_timer){ .on_fire = on_late, .context = supervisor };
     loop_arm(&supervisor->loop, &supervisor->shutdown_late, SHUTDOWN_MS);
+    watchdog_bound(&supervisor->watchdog, ALL_MS);
     supervisor_settle(supervisor);
     return true;
 }
 
-/* Waits until a child (-1: all) is gone, at most so long. */
-static void wait_for(pid_t pid, uint64_t at_most_ms)
+/* Kills everything but this process, until all of it is gone or the time is up. */
+static void kill_all(struct supervisor *supervisor)
 {
-    uint64_t until = loop_now_ms() + at_most_ms;
+    uint64_t until = loop_now_ms() + REAP_MS;
 
-    while (loop_now_ms() < until) {
-        pid_t gone = waitpid(pid, NULL, WNOHANG);
-        if (gone < 0 || (gone > 0 && gone == pid))
+    do {
+        pid_t gone;
+        kill(-1, SIGKILL);
+        while ((gone = waitpid(-1, NULL, WNOHANG)) > 0)
+            continue;
+        if (gone < 0 && errno == ECHILD)
             return;
-        if (gone == 0)
-            usleep(5000);
-    }
+        watchdog_feed(&supervisor->watchdog);
+        usleep(5000);
+    } while (loop_now_ms() < until);
+    log_warning("some processes can't be killed: going on without them");
 }
 
 static bool is_kept(const char *path)
@@ -124,25 +146,63 @@ static void unmount_all(void)
     sync();
 }
 
-void shutdown_finish(struct supervisor *supervisor)
+static pid_t fork_for_unmounting(void)
 {
+    uint64_t until = loop_now_ms() + FORK_MS;
     pid_t child;
 
-    if (supervisor->container)
-        return;
-    log_info("all services stopped, unmounting");
-    kill(-1, SIGKILL);
-    wait_for(-1, REAP_MS);
-    child = fork();
+    while ((child = fork()) < 0 && loop_now_ms() < until)
+        usleep(20000);
+    return child;
+}
+
+static void unmount_in_time(struct supervisor *supervisor)
+{
+    uint64_t until = loop_now_ms() + UNMOUNT_MS;
+    pid_t child = fork_for_unmounting();
+
     if (child == 0) {
         unmount_all();
         _exit(0);
     }
-    if (child > 0)
-        wait_for(child, UNMOUNT_MS);
-    log_info("%s", supervisor->shutdown == SHUTDOWN_REBOOT ? "rebooting" : "powering off");
+    if (child < 0) {
+        log_fail(-errno, "make a process that unmounts: what wasn't synced is lost");
+        return;
+    }
+    while (waitpid(child, NULL, WNOHANG) == 0) {
+        if (loop_now_ms() >= until) {
+            log_error("the file systems can't be unmounted within %d s: going on without", UNMOUNT_MS / 1000);
+            return;
+        }
+        watchdog_feed(&supervisor->watchdog);
+        usleep(5000);
+    }
+}
+
+/* A device that was told to reset the machine does so if the reboot hangs; without power nothing is to be reset. */
+static _Noreturn void end_machine(struct supervisor *supervisor)
+{
+    if (supervisor->shutdown == SHUTDOWN_POWER_OFF)
+        watchdog_close(&supervisor->watchdog);
+    if (supervisor->shutdown == SHUTDOWN_KEXEC)
+        reboot(RB_KEXEC); /* it comes back when no kernel is loaded */
+    for (;;) {
+        reboot(supervisor->shutdown == SHUTDOWN_POWER_OFF ? RB_POWER_OFF : RB_AUTOBOOT);
+        usleep(100000);
+    }
+}
+
+void shutdown_finish(struct supervisor *supervisor)
+{
+    if (supervisor->container) {
+        orphans_kill();
+        return;
+    }
+    log_info("all services stopped, unmounting");
+    kill_all(supervisor);
+    unmount_in_time(supervisor);
+    log_info("%s", shutdown_mode_name(supervisor->shutdown));
     logs_detach(&supervisor->log);
     screen_flush(&supervisor->screen);
-    for (;;)
-        reboot(supervisor->shutdown == SHUTDOWN_REBOOT ? RB_AUTOBOOT : RB_POWER_OFF);
+    end_machine(supervisor);
 }

@@ -5,9 +5,11 @@
 
 #include "zinit/supervisor.h"
 
-/* Begins it. False when one is going on already. */
+/* "power-off", "reboot" …, in static memory. */
+const char *shutdown_mode_name(enum shutdown_mode mode);
+/* Begins it. False when one is going on already, which stays as it was begun. */
 bool shutdown_begin(struct supervisor *supervisor, enum shutdown_mode mode);
 /* Stops what nothing depends on any more; ends the loop when no service has a process left. */
 void shutdown_step(struct supervisor *supervisor);
-/* What remains once the loop has ended: on a machine this never returns. */
+/* What remains once the loop has ended: on a machine this never returns, and ends it within 26 s whatever hangs. */
 void shutdown_finish(struct supervisor *supervisor);

@@ -158,7 +158,9 @@ int supervisor_open(struct supervisor *supervisor, const char *dir, bool contain
 {
     int error;
 
-    *supervisor = (struct supervisor){ .dir = dir, .container = container, .signals.fd = -1, .log.source.fd = -1 };
+    *supervisor = (struct supervisor){
+        .dir = dir, .container = container, .signals.fd = -1, .log.source.fd = -1, .watchdog.fd = -1
+    };
     error = loop_open(&supervisor->loop);
     if (error)
         return log_fail(error, "open the loop");

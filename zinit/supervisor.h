@@ -6,11 +6,13 @@
 #include "zinit/loop.h"
 #include "zinit/screen.h"
 #include "zinit/service.h"
+#include "zinit/watchdog.h"
 
 enum shutdown_mode {
     SHUTDOWN_NONE, /* not shutting down */
     SHUTDOWN_POWER_OFF,
     SHUTDOWN_REBOOT,
+    SHUTDOWN_KEXEC, /* into the kernel that was loaded (kexec.c), without firmware */
 };
 
 struct supervisor {
@@ -25,6 +27,7 @@ struct supervisor {
     struct loop_source signals;
     unsigned depth; /* of service_feed */
     bool settling;
+    struct watchdog watchdog;
     /* shutdown.c's */
     enum shutdown_mode shutdown;
     struct loop_timer shutdown_late;

@@ -58,3 +58,4 @@ test_provisiond_deploy_SOURCES = $(addprefix provisiond/, deploy.c apply.c bundl
 test_provisiond_deploy_LIBS = -larchive
 test_provisiond_result_SOURCES = $(addprefix provisiond/, result.c text.c watch.c call.c plan.c wanted.c journal.c directory.c node.c)
 test_zinit_server_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
+test_zinit_watchdog_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
