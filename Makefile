@@ -13,7 +13,7 @@ NODE_PROGRAMS = zinit storaged netd provisiond
 HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 
 lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
-    note.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
+    note.c checkpoint.c cosignature.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
 zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c boot.c bucket.c census.c cgroup.c client.c console.c fault.c kexec.c logs.c loop.c machine.c orphans.c page.c \
     power.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c supervisor.c test.c unit.c watchdog.c words.c)

@@ -145,3 +145,32 @@ bool decode_hex(const char *text, void *ret_bytes, size_t size)
         bytes[i] = (uint8_t)((unsigned)hex_value(text[2 * i]) << 4 | (unsigned)hex_value(text[2 * i + 1]));
     return true;
 }
+
+/* ---- UTF-8 */
+
+size_t utf8_length(const void *at, size_t left)
+{
+    const unsigned char *byte = at;
+    unsigned char low = 0x80, high = 0xbf;
+    size_t length = byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
+
+    if (byte[0] < 0x80)
+        return 1;
+    if (byte[0] < 0xc2 || byte[0] > 0xf4 || left < length)
+        return 0;
+    if (byte[0] == 0xe0)
+        low = 0xa0;
+    else if (byte[0] == 0xed)
+        high = 0x9f;
+    else if (byte[0] == 0xf0)
+        low = 0x90;
+    else if (byte[0] == 0xf4)
+        high = 0x8f;
+    if (byte[1] < low || byte[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++) {
+        if (byte[i] < 0x80 || byte[i] > 0xbf)
+            return 0;
+    }
+    return length;
+}

@@ -29,3 +29,7 @@ void *decode_base64_url(const char *text, size_t *ret_size);
 void encode_hex(const void *bytes, size_t size, char *ret_text);
 /* true when `text` is exactly 2 × `size` lower-case digits. */
 bool decode_hex(const char *text, void *ret_bytes, size_t size);
+
+/* The bytes of the code point that `at` begins with, at most `left`: 1 to 4; 0 when it isn't valid UTF-8 (RFC 3629 §4:
+ * no overlong form, no surrogate, at most U+10FFFF). `left` is at least 1. */
+size_t utf8_length(const void *at, size_t left);

@@ -8,6 +8,8 @@
 
 #include "lib/json.h"
 
+#include "lib/encode.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -122,36 +124,14 @@ static int check_escape(struct scanner *scanner)
     return 0;
 }
 
-/* One code point beyond ASCII, by the table of RFC 3629 §4 (no overlong form, no surrogate, at most U+10FFFF). */
+/* One code point beyond ASCII. */
 static int check_utf8(struct scanner *scanner)
 {
-    const unsigned char *at = (const unsigned char *)scanner->at;
-    size_t left = (size_t)(scanner->end - scanner->at), size;
-    unsigned char low = 0x80, high = 0xbf;
+    size_t length = utf8_length(scanner->at, (size_t)(scanner->end - scanner->at));
 
-    if (at[0] >= 0xc2 && at[0] <= 0xdf)
-        size = 2;
-    else if (at[0] >= 0xe0 && at[0] <= 0xef)
-        size = 3;
-    else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-        size = 4;
-    else
+    if (!length)
         return refuse(scanner, "not valid UTF-8");
-    if (at[0] == 0xe0)
-        low = 0xa0;
-    else if (at[0] == 0xed)
-        high = 0x9f;
-    else if (at[0] == 0xf0)
-        low = 0x90;
-    else if (at[0] == 0xf4)
-        high = 0x8f;
-    if (left < size || at[1] < low || at[1] > high)
-        return refuse(scanner, "not valid UTF-8");
-    for (size_t i = 2; i < size; i++) {
-        if (at[i] < 0x80 || at[i] > 0xbf)
-            return refuse(scanner, "not valid UTF-8");
-    }
-    scanner->at += size;
+    scanner->at += length;
     return 0;
 }
 

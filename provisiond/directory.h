@@ -4,7 +4,7 @@
  * it is checked: times are signed by the directory's key and carry our nonce, what we post is proven to be in the log.
  */
 
-#include "lib/note.h"
+#include "lib/checkpoint.h"
 #include "lib/reason.h"
 
 #include <stdbool.h>

@@ -7,7 +7,7 @@
  *
  * The first two are of the whole answer (verify_checkpoint), the others of each entry (verify_entry). */
 
-#include "lib/note.h"
+#include "lib/checkpoint.h"
 #include "provisiond/wanted.h"
 
 #define VERIFY_CLOCK_SKEW_S 600 /* how far ahead of us a `created` may be: the directory's own rule */

@@ -5,6 +5,8 @@
 
 #include "contrib/3bot/config.h"
 
+#include "lib/checkpoint.h"
+
 #include <cjson/cJSON.h>
 #include <stdint.h>
 

@@ -11,7 +11,7 @@
 #include "contrib/directory/store.h"
 #include "contrib/directory/tile.h"
 
-#include "lib/note.h"
+#include "lib/checkpoint.h"
 #include "lib/statement.h"
 
 /* Who signs: the log's key, and its verifier's form. */

@@ -1,8 +1,10 @@
-/* Checkpoints and verifier keys from anyone. The signature is real: the bytes are tried as a whole note, and as a body
- * that the log signed, so that the body's parser is reached. What is opened signs to a note that opens the same. */
+/* Checkpoints, cosignatures and verifier keys from anyone. The signatures are real: the bytes are tried as a whole
+ * note, and as a body that log and witness signed, so that the body's parser is reached. What is opened signs to a note
+ * that opens the same, and what is cosigned checks. */
 
+#include "lib/checkpoint.h"
 #include "lib/cleanup.h"
-#include "lib/note.h"
+#include "lib/cosignature.h"
 
 #include <string.h>
 
@@ -38,12 +40,34 @@ static void try_body(const char *text, const struct note_verifier *verifier, con
     free(note);
 }
 
+/* Whatever is a note can be cosigned; then it has the quorum of that one witness, unless it had a bad line of its name.
+ */
+static void try_cosign(const char *text, const struct key *key)
+{
+    struct cosignature_policy policy = { .count = 1, .quorum = 1 };
+    struct reason reason = { 0 };
+    char *cosigned;
+
+    if (note_witness_make("w", key_public(key), &policy.witnesses[0], &reason) != 0)
+        abort();
+    int before = cosignature_check(text, &policy, &reason);
+    bool spoilt = before && !strstr(reason.text, "is cosigned by 0");
+    cleanup_free char *line = cosignature_sign(text, 1700000000, &policy.witnesses[0], key);
+    if (!line)
+        return;
+    if (asprintf(&cosigned, "%s%s", text, line) < 0)
+        abort();
+    if (cosignature_check(cosigned, &policy, &reason) && !spoilt)
+        abort();
+    free(cosigned);
+}
+
 static void try_verifier(const char *text)
 {
     struct note_verifier verifier;
     char again[NOTE_VKEY_BYTES];
 
-    if (note_verifier_parse(text, &verifier, NULL) != 0)
+    if (note_verifier_parse(text, &verifier, NULL) != 0 && note_witness_parse(text, &verifier, NULL) != 0)
         return;
     note_verifier_format(&verifier, again);
     if (strcmp(again, text) != 0)
@@ -66,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
     try_note(text, &verifier, key);
     try_body(text, &verifier, key);
+    try_cosign(text, key);
     try_verifier(text);
     free(text);
     return 0;

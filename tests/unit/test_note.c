@@ -1,9 +1,9 @@
 /* Verifier keys and checkpoints: the examples of C2SP and of Go's note package, our own against PyNaCl, and every byte
  * of one changed. */
 
+#include "lib/checkpoint.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
-#include "lib/note.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -160,6 +160,7 @@ static void passes_over_the_signatures_of_others(void **state)
         BODY "\n\xe2\x80\x94 " NAME " AAAAAAAAAAAA\n" LINE, /* our name, another key's hash */
         BODY "\n\xe2\x80\x94 other zHFGcAAA\n" LINE,        /* another name, our hash */
         BODY "\n" LINE LINE,
+        BODY "\n\xe2\x80\x94 t\xc3\xa9moin AAAAAAAA\n" LINE, /* a name beyond ASCII */
     };
     struct note_verifier verifier = make_verifier();
     struct checkpoint checkpoint;
@@ -192,6 +193,7 @@ static void refuses_what_is_not_a_checkpoint_of_this_log(void **state)
         { BODY "\n\xe2\x80\x94 " NAME " zHFGcAAA\n" LINE, "checkpoint: has a signature of " NAME " that isn't good" },
         { NAME "\n8\n" ROOT "\n\n" LINE, "checkpoint: has a signature of " NAME " that isn't good" },
         { NAME "\r\n7\n" ROOT "\n\n" LINE, "checkpoint: isn't a signed note" },
+        { BODY "\n\xe2\x80\x94 \xc3 AAAAAAAA\n" LINE, "checkpoint: isn't a signed note" }, /* not UTF-8 */
     };
     struct note_verifier verifier = make_verifier();
     struct checkpoint checkpoint;
@@ -240,6 +242,8 @@ static void refuses_a_signed_body_that_is_malformed(void **state)
         NAME "\n7\n\n",
         NAME "\n7\n3bib5AOAnjJXUNPSY814kpwpQreUKjS3fhIslZSnTIw\n",
         NAME "\n7\n" ROOT " \n",
+        NAME "\n7\n" ROOT "\n\n",
+        NAME "\n7\n" ROOT "\nan extension line\n\nanother\n",
     };
     struct note_verifier verifier = make_verifier();
     struct checkpoint checkpoint;
@@ -251,6 +255,21 @@ static void refuses_a_signed_body_that_is_malformed(void **state)
     cleanup_free char *extended = sign_text(BODY "an extension line\nanother\n");
     assert_int_equal(checkpoint_open(extended, &verifier, &checkpoint, NULL), 0);
     assert_int_equal(checkpoint.size, 7);
+}
+
+/* At least 16 have to be taken (c2sp.org/signed-note), among them ones as long as ML-DSA-44's. */
+static void takes_many_and_long_signatures(void **state)
+{
+    struct note_verifier verifier = make_verifier(), witness;
+    struct checkpoint checkpoint;
+    static const uint8_t long_signature[2428], key[KEY_PUBLIC_BYTES];
+    char text[NOTE_BYTES_MAX] = CHECKPOINT;
+
+    assert_int_equal(note_witness_make("w", key, &witness, NULL), 0);
+    cleanup_free char *line = note_signature_line(&witness, long_signature, sizeof long_signature);
+    for (int i = 0; i < 16; i++)
+        strcat(text, line);
+    assert_int_equal(checkpoint_open(text, &verifier, &checkpoint, NULL), 0);
 }
 
 static void refuses_every_flipped_bit(void **state)
@@ -289,7 +308,7 @@ static void bounds_a_checkpoints_size(void **state)
     memset(text, 'x', sizeof text);
     text[NOTE_BYTES_MAX + 1] = '\0';
     assert_int_equal(checkpoint_open(text, &verifier, &checkpoint, &reason), REFUSED);
-    assert_string_equal(reason.text, "checkpoint: must have at most 4096 bytes");
+    assert_string_equal(reason.text, "checkpoint: must have at most 65536 bytes");
 }
 
 static void proofs_pass_through_json(void **state)
@@ -332,6 +351,7 @@ int main(void)
         cmocka_unit_test(passes_over_the_signatures_of_others),
         cmocka_unit_test(refuses_what_is_not_a_checkpoint_of_this_log),
         cmocka_unit_test(refuses_a_signed_body_that_is_malformed),
+        cmocka_unit_test(takes_many_and_long_signatures),
         cmocka_unit_test(refuses_every_flipped_bit),
         cmocka_unit_test(refuses_another_logs_key),
         cmocka_unit_test(bounds_a_checkpoints_size),
