@@ -1,163 +1,39 @@
-/* directoryd: the grid's directory. This file is the command line and the wiring:
- *
- *   server (HTTP) → api (routes) → sequencer → rules, state, tlog → store
- *                                → feed, view, tlog               → store
- *
- * One loop; opening statements and committing run in libuv's pool. It serves until SIGTERM or SIGINT, then answers what
- * it has, writes down who was seen, and ends. */
+/* directoryd: the grid's directory, and what goes with it. The first word says which; without one it serves. */
 
-#include "contrib/directory/api.h"
-#include "contrib/directory/feed.h"
-#include "contrib/directory/options.h"
-#include "contrib/directory/sequencer.h"
+#include "contrib/directory/commands.h"
 
 #include "lib/log.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_MS 15000
-#define DRAIN_MS 10
+#define EXIT_USAGE 2
 
-struct program {
-    struct directory directory;
-    uv_signal_t sigterm, sigint;
-    uv_timer_t flush, drain;
-    bool stopping, flushed;
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
 };
 
-/* ---- Running and stopping */
-
-/* Waits until everything that was taken in is answered, then until who was seen is written down. */
-static void on_drain(uv_timer_t *timer)
-{
-    struct program *program = timer->data;
-    struct directory *directory = &program->directory;
-
-    if (!sequencer_is_idle(directory->sequencer))
-        return;
-    if (!program->flushed) {
-        program->flushed = true;
-        sequencer_flush(directory->sequencer);
-        return;
-    }
-    server_close(directory->server);
-    feed_free(directory->feed);
-    uv_close((uv_handle_t *)&program->sigterm, NULL);
-    uv_close((uv_handle_t *)&program->sigint, NULL);
-    uv_close((uv_handle_t *)&program->flush, NULL);
-    uv_close((uv_handle_t *)&program->drain, NULL);
-}
-
-static void on_stop(uv_signal_t *signal, int number)
-{
-    struct program *program = signal->data;
-
-    if (program->stopping)
-        return;
-    program->stopping = true;
-    log_info("stopping");
-    server_quiesce(program->directory.server);
-    feed_release(program->directory.feed);
-    uv_timer_start(&program->drain, on_drain, DRAIN_MS, DRAIN_MS);
-}
-
-static void on_flush(uv_timer_t *timer)
-{
-    struct program *program = timer->data;
-
-    sequencer_flush(program->directory.sequencer);
-}
-
-static void start_handles(struct program *program)
-{
-    uv_loop_t *loop = program->directory.loop;
-
-    program->sigterm.data = program->sigint.data = program->flush.data = program->drain.data = program;
-    uv_signal_init(loop, &program->sigterm);
-    uv_signal_init(loop, &program->sigint);
-    uv_timer_init(loop, &program->flush);
-    uv_timer_init(loop, &program->drain);
-    uv_signal_start(&program->sigterm, on_stop, SIGTERM);
-    uv_signal_start(&program->sigint, on_stop, SIGINT);
-    uv_timer_start(&program->flush, on_flush, FLUSH_MS, FLUSH_MS);
-}
-
-/* ---- Opening */
-
-static int open_signer(const struct options *options, struct tlog_signer *signer, struct reason *reason)
-{
-    int error = key_load(options->key, 1, &signer->key);
-
-    if (error < 0)
-        return reason_refuse(reason, "key", "%s can't be used: %s", options->key, strerror(-error));
-    error = note_verifier_make(options->name, key_public(signer->key), &signer->verifier, reason);
-    return error ? reason_prefix(reason, "name") : 0;
-}
-
-static int open_directory(const struct options *options, struct directory *directory, struct reason *reason)
-{
-    struct server_options server = { options->listen, api_on_request, directory };
-    int error = open_signer(options, &directory->signer, reason);
-
-    directory->loop = uv_default_loop();
-    directory->heartbeat_s = options->heartbeat_s;
-    if (!error)
-        error = store_open(options->store, STORE_WRITE, &directory->writer, reason);
-    if (!error)
-        error = tlog_open(directory->writer, &directory->signer, &directory->head, reason);
-    if (!error)
-        error = store_open(options->store, STORE_READ, &directory->reader, reason);
-    if (!error)
-        error = presence_open(directory->reader, &directory->presence);
-    if (!error)
-        error = sequencer_new(directory, &directory->sequencer);
-    if (!error)
-        error = server_open(directory->loop, &server, &directory->server, reason);
-    return error ? error : feed_new(directory, &directory->feed);
-}
-
-static void close_directory(struct directory *directory)
-{
-    sequencer_free(directory->sequencer);
-    presence_free(directory->presence);
-    tlog_head_close(&directory->head);
-    store_close(directory->reader);
-    store_close(directory->writer);
-    key_free(directory->signer.key);
-}
+static const struct command COMMANDS[] = {
+    { 0 },
+};
 
 int main(int argc, char **argv)
 {
-    static struct program program;
-    char vkey[NOTE_VKEY_BYTES];
-    struct options options = { 0 };
-    struct reason reason = { 0 };
-    int exit_code = options_read(argc, argv, &options);
-
-    if (exit_code)
-        return exit_code - 1;
     log_open("directoryd");
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk: 503 */
     if (sodium_init() < 0)
         return EXIT_FAILURE;
-    if (open_directory(&options, &program.directory, &reason)) {
-        log_error("can't start: %s", reason.text[0] ? reason.text : "see above");
-        close_directory(&program.directory);
-        return EXIT_FAILURE;
+    if (argc < 2 || argv[1][0] == '-')
+        return serve_run(argc, argv);
+    for (const struct command *command = COMMANDS; command->name; command++) {
+        if (strcmp(command->name, argv[1]) == 0)
+            return command->run(argc - 1, argv + 1);
     }
-    start_handles(&program);
-    note_verifier_format(&program.directory.signer.verifier, vkey);
-    printf("listening on %s\nlog key %s\n", server_address(program.directory.server), vkey);
-    fflush(stdout);
-    log_info("serving %" PRIu64 " statements", program.directory.head.checkpoint.size);
-    uv_run(program.directory.loop, UV_RUN_DEFAULT);
-    close_directory(&program.directory);
-    uv_loop_close(uv_default_loop());
-    return EXIT_SUCCESS;
+    fprintf(stderr, "directoryd: there is no command %s; see directoryd --help\n", argv[1]);
+    return EXIT_USAGE;
 }

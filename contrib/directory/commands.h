@@ -1,0 +1,7 @@
+#pragma once
+
+/* What directoryd can be told to do: each has its own command line, of which argv[0] is the program or the command, and
+ * gives the exit code: 0, 1 (failed: the log says what to do), 2 (usage). */
+
+/* Without a command: the directory itself. */
+int serve_run(int argc, char **argv);
