@@ -178,14 +178,15 @@ class Node:
 
     def __init__(self, folder, *, memory="512M", cpus=2, disks=(), settings=None, words=(), link=True, hotplug=False,
                  forward=(), wires=(), no_reboot=True, accel=None, mac="52:54:00:7a:6f:01", boot="kernel", stick=None, tftp=None,
-                 screen=False, rtc=None, initrd=None):
+                 screen=False, rtc=None, initrd=None, devices=()):
         """settings: {"directory": …} written as zos.* words (invite: the envelope's base64url). words: more for the
         command line. forward: [(host port, guest port)]. link: whether the cable is in from the start.
         wires: [(an end of a Wire, MAC address)], a network card each beside the one that leads to the host.
         boot: who loads the kernel: "kernel" (QEMU, with settings and words), or the firmware, "bios" or "uefi", which
         then knows neither: from `stick`, the image of a USB stick, or else over the network from the folder `tftp`: UEFI
         its file `kernel`, BIOS, by iPXE, its BOOT_SCRIPT. screen: with a graphics card, for screenshot(). rtc: what the machine's clock says at the
-        start, like 2001-01-01T00:00:00, rather than the time. initrd: an archive that the kernel unpacks over the image's own."""
+        start, like 2001-01-01T00:00:00, rather than the time. initrd: an archive that the kernel unpacks over the image's own. devices: more of
+        QEMU's -device, like "i6300esb"."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.memory, self.cpus, self.disks = memory, cpus, list(disks)
@@ -193,6 +194,7 @@ class Node:
         self.link, self.hotplug, self.forward, self.no_reboot, self.mac = link, hotplug, list(forward), no_reboot, mac
         self.accel, self.wires = accel, list(wires)
         self.boot, self.screen, self.rtc, self.initrd = boot, screen, rtc, initrd
+        self.devices = list(devices)
         self.stick, self.tftp = (pathlib.Path(path).resolve() if path else None for path in (stick, tftp))
         self.process = self.console = self.qmp = None
         self._plugged = 0
@@ -312,6 +314,8 @@ class Node:
         for number, (end, mac) in enumerate(self.wires, 1):
             command += ["-netdev", f"{end},id=net{number}",
                         "-device", f"virtio-net-pci,id=nic{number},netdev=net{number},mac={mac},romfile="]
+        for device in self.devices:
+            command += ["-device", device]
         if self.no_reboot:
             command.append("-no-reboot")
         return command + self._disk_arguments()

@@ -1,9 +1,14 @@
 # Programs of the system stories. They lie apart from build/node, from which alone the image is made.
 
-.PHONY: story-programs
-story-programs: $(B)/test/chaos
+STORY_PROGRAMS = chaos probe
 
-$(B)/test/chaos: $(call objects,node,tests/system/chaos.c)
-	@mkdir -p $(@D)
-	@$(node_CC) $(LDFLAGS) $(node_CFLAGS) $(node_LDFLAGS) $^ -o $@
-	@strip $@
+.PHONY: story-programs
+story-programs: $(STORY_PROGRAMS:%=$(B)/test/%)
+
+define story_program_rule
+$(B)/test/$(1): $(call objects,node,tests/system/$(1).c)
+	@mkdir -p $$(@D)
+	@$$(node_CC) $$(LDFLAGS) $$(node_CFLAGS) $$(node_LDFLAGS) $$^ -o $$@
+	@strip $$@
+endef
+$(foreach program,$(STORY_PROGRAMS),$(eval $(call story_program_rule,$(program))))
