@@ -5,6 +5,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "zinit/history.h"
 #include "zinit/kexec.h"
 #include "zinit/shutdown.h"
 #include "zinit/signals.h"
@@ -258,27 +259,14 @@ static void current_logs(void *context, const cJSON *params, cJSON **ret_result,
 {
     struct supervisor *supervisor = context;
     const char *name = json_string(params, "name");
-    struct service *one = name && strcmp(name, "zinit") != 0 ? find(supervisor, params, error) : NULL;
-    struct log_stream **streams;
-    size_t count = 0;
 
-    if (error->code)
-        return;
-    for (struct service *service = supervisor->services; service; service = service->next)
-        count++;
-    streams = calloc(count + 1, sizeof *streams);
-    if (!streams) {
-        rpc_error_set(error, RPC_INTERNAL_ERROR, "Out of memory", "");
+    if (name && !history_has(&supervisor->logs, name)) {
+        fail(error, API_UNKNOWN, "Service not found", "service name \"%s\" unknown", name);
         return;
     }
-    count = 0;
-    if (!one)
-        streams[count++] = &supervisor->log;
-    for (struct service *service = supervisor->services; service; service = service->next)
-        if (service == one || !name)
-            streams[count++] = &service->log;
-    *ret_result = logs_to_json(streams, count, json_bool(params, "raw"));
-    free(streams);
+    *ret_result = history_to_json(&supervisor->logs, name, json_bool(params, "raw"));
+    if (!*ret_result)
+        rpc_error_set(error, RPC_INTERNAL_ERROR, "Out of memory", "");
 }
 
 static void end(struct supervisor *supervisor, enum shutdown_mode mode, struct rpc_error *error)

@@ -1,6 +1,12 @@
 /* Lines: read from a pipe that never blocks, cut at line ends or RING_LINE_BYTES_MAX. What the service wrote is made
  * valid UTF-8 at once, so that it can travel in JSON; control characters are shown as ? on a console, which they could
- * else drive. */
+ * else drive.
+ *
+ * How much is read. One read a turn of the loop, whatever is there: epoll hands its ready descriptors out in turn, so
+ * that a service that floods waits behind every other event after each 64 KiB. Full speed while it is a burst; what is
+ * bounded in the long run is the time that PID 1 spends on all logs together, a quarter of one CPU. Once that is spent
+ * a stream is paused as soon as it has been read, and its writer waits when its pipe is full: who writes little is read
+ * at once all the same, and who floods, however many they are, shares what comes in. */
 
 #include "zinit/logs.h"
 
@@ -12,10 +18,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES 16384
+#define READ_BYTES 65536                /* what a pipe holds, pipe(7) */
 #define DETACH_BYTES_MAX (256UL * 1024) /* the most that is read when the writer is gone: others may hold the pipe */
-#define DEFAULT_LEVEL 6
-#define PAUSE_MS 100
+#define RESUME_ROOM_US 10000            /* paused streams are read again once this much may be spent */
+
+/* One service can't fill a serial line (11 KB/s) for the others. */
+static const struct bucket_rule SHOWN_BYTES = { .capacity = 65536, .per_s = 4096 };
+static const struct bucket_rule READING_US = { .capacity = 1000000, .per_s = 250000 };
+
+/* ---- text */
 
 /* How many bytes the valid UTF-8 sequence at `text` has (RFC 3629), 0 when it isn't one. */
 static size_t sequence_size(const unsigned char *text, size_t left)
@@ -34,10 +45,25 @@ static size_t sequence_size(const unsigned char *text, size_t left)
     return size;
 }
 
+/* Whether none of these eight bytes is NUL or beyond ASCII ("Bit Twiddling Hacks", haszero). */
+static bool is_plain(const char *text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t word;
+
+    memcpy(&word, text, sizeof word);
+    return ((word | (word - ones)) & highs) == 0;
+}
+
 static void make_valid(char *text, size_t size)
 {
     for (size_t i = 0; i < size;) {
-        size_t step = sequence_size((unsigned char *)text + i, size - i);
+        size_t step;
+        if (size - i >= 8 && is_plain(text + i)) {
+            i += 8;
+            continue;
+        }
+        step = sequence_size((unsigned char *)text + i, size - i);
         if (step == 0) {
             text[i] = '?';
             step = 1;
@@ -45,6 +71,8 @@ static void make_valid(char *text, size_t size)
         i += step;
     }
 }
+
+/* ---- consoles */
 
 /* Does the line begin with "name: " already? */
 static bool names_itself(const struct log_stream *stream, const char *text, size_t size)
@@ -68,11 +96,11 @@ static size_t write_label(const struct log_stream *stream, int level, bool named
 static void show_hidden(struct log_stream *stream)
 {
     char note[256];
-    size_t used = write_label(stream, DEFAULT_LEVEL, false, note, 160);
+    size_t used = write_label(stream, LOGS_LEVEL_DEFAULT, false, note, 160);
 
     if (stream->hidden == 0)
         return;
-    used += (size_t)snprintf(note + used, sizeof note - used, "(%zu lines left out here)\n", stream->hidden);
+    used += (size_t)snprintf(note + used, sizeof note - used, "(%u lines left out here)\n", stream->hidden);
     stream->hidden = 0;
     screen_write(stream->logs->screen, note, used);
 }
@@ -80,14 +108,16 @@ static void show_hidden(struct log_stream *stream)
 static void show(struct log_stream *stream, int level, const char *text, size_t size)
 {
     static char line[RING_LINE_BYTES_MAX + 256];
-    size_t used = write_label(stream, level, names_itself(stream, text, size), line, 200);
+    size_t used;
 
-    if (!bucket_take(&stream->shown, loop_now_ms(), used + size + 1)) {
+    if (stream->silent)
+        return;
+    if (!bucket_take(&stream->shown, &SHOWN_BYTES, stream->logs->now_ms, strlen(stream->name) + size + 4)) {
         stream->hidden++;
         return;
     }
     show_hidden(stream);
-
+    used = write_label(stream, level, names_itself(stream, text, size), line, 200);
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
         line[used++] = (c < 0x20 && c != '\t') || c == 0x7f ? '?' : (char)c;
@@ -95,6 +125,8 @@ static void show(struct log_stream *stream, int level, const char *text, size_t 
     line[used++] = '\n';
     screen_write(stream->logs->screen, line, used);
 }
+
+/* ---- sinks */
 
 void logs_add_sink(struct logs *logs, struct log_sink *sink)
 {
@@ -125,83 +157,126 @@ static void give_to_sinks(struct log_stream *stream, const struct ring_line *lin
     }
 }
 
-void logs_add(struct log_stream *stream, const char *text, size_t size)
+/* ---- lines */
+
+void logs_add_record(struct log_stream *stream, int level, int64_t time_ms, char *text, size_t size)
 {
-    static char line[RING_LINE_BYTES_MAX + 1];
-    struct ring_line record = { .order = ++stream->logs->order, .level = DEFAULT_LEVEL };
-    struct timespec now;
+    struct logs *logs = stream->logs;
+    struct ring_line line = { .time_ms = time_ms, .order = ++logs->order, .level = level, .size = size };
+
+    make_valid(text, size);
+    text[size] = '\0';
+    ring_add(&stream->ring, line, text);
+    if (logs->lines_max > 0)
+        ring_keep_lines(&stream->ring, logs->lines_max);
+    show(stream, level, text, size);
+    give_to_sinks(stream, &line, text);
+}
+
+/* A line as it was written, which it is no more afterwards; text[size] is ours too. */
+static void add_written(struct log_stream *stream, char *text, size_t size)
+{
+    int level = LOGS_LEVEL_DEFAULT;
 
     if (size >= 3 && text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>') {
-        record.level = text[1] - '0';
+        level = text[1] - '0';
         text += 3;
         size -= 3;
     }
     if (size > 0 && text[size - 1] == '\r')
         size--;
+    logs_add_record(stream, level, stream->logs->time_ms, text, size);
+}
+
+static void take_time(struct logs *logs)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    logs->time_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+    logs->now_ms = loop_now_ms();
+}
+
+/* Of the time that take_time took. */
+static void add_copy(struct log_stream *stream, const char *text, size_t size)
+{
+    static char line[RING_LINE_BYTES_MAX + 1];
+
     size = size < RING_LINE_BYTES_MAX ? size : RING_LINE_BYTES_MAX;
     memcpy(line, text, size);
-    line[size] = '\0';
-    make_valid(line, size);
-    clock_gettime(CLOCK_REALTIME, &now);
-    record.time_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-    record.size = size;
-    ring_add(&stream->ring, record, line);
-    show(stream, record.level, line, size);
-    give_to_sinks(stream, &record, line);
+    add_written(stream, line, size);
 }
 
-static void drop_partial(struct log_stream *stream)
+void logs_add(struct log_stream *stream, const char *text, size_t size)
 {
-    free(stream->partial);
+    take_time(stream->logs);
+    add_copy(stream, text, size);
+}
+
+static void end_partial(struct log_stream *stream)
+{
+    char *text = stream->partial;
+    size_t size = stream->partial_size;
+
     stream->partial = NULL;
     stream->partial_size = 0;
+    if (text)
+        add_written(stream, text, size);
+    free(text);
 }
 
-/* Keeps the begin of a line; one that gets too long, or can't be kept, is added as it is. */
+/* Keeps more of a line whose end hasn't come; what can't be kept is added as it is. */
 static void keep_partial(struct log_stream *stream, const char *text, size_t size)
 {
-    char *grown = NULL;
+    char *grown = realloc(stream->partial, stream->partial_size + size + 1);
 
-    if (stream->partial_size + size <= RING_LINE_BYTES_MAX)
-        grown = realloc(stream->partial, stream->partial_size + size);
     if (!grown) {
-        if (stream->partial_size > 0)
-            logs_add(stream, stream->partial, stream->partial_size);
-        drop_partial(stream);
-        logs_add(stream, text, size);
+        end_partial(stream);
+        add_copy(stream, text, size);
         return;
     }
     memcpy(grown + stream->partial_size, text, size);
     stream->partial = grown;
-    stream->partial_size += size;
+    stream->partial_size = (uint16_t)(stream->partial_size + size);
 }
 
-static void take(struct log_stream *stream, const char *text, size_t size)
+/* What is left of a line that is longer than what is kept of one goes on as another. */
+static void take_piece(struct log_stream *stream, const char *text, size_t size)
 {
     while (size > 0) {
-        const char *end = memchr(text, '\n', size);
-        size_t piece = end ? (size_t)(end - text) : size;
-        bool whole = end != NULL;
-
-        if (piece > RING_LINE_BYTES_MAX) {
-            piece = RING_LINE_BYTES_MAX;
-            whole = false;
+        size_t room = RING_LINE_BYTES_MAX - stream->partial_size;
+        size_t piece = size < room ? size : room;
+        if (room == 0) {
+            end_partial(stream);
+            continue;
         }
-        if (whole && stream->partial_size == 0) {
-            logs_add(stream, text, piece);
-        } else if (piece > 0) {
-            keep_partial(stream, text, piece);
-        }
-        if (whole && stream->partial_size > 0) {
-            logs_add(stream, stream->partial, stream->partial_size);
-            drop_partial(stream);
-        }
-        text += piece + whole;
-        size -= piece + whole;
+        keep_partial(stream, text, piece);
+        text += piece;
+        size -= piece;
     }
 }
 
-/* Reads once: how many bytes came, 0 at the end or when nothing is there, -1 at the end. */
+static void take(struct log_stream *stream, char *text, size_t size)
+{
+    while (size > 0) {
+        char *end = memchr(text, '\n', size);
+        size_t piece = end ? (size_t)(end - text) : size;
+
+        if (end && stream->partial_size == 0 && piece <= RING_LINE_BYTES_MAX) {
+            add_written(stream, text, piece);
+        } else {
+            take_piece(stream, text, piece);
+            if (end)
+                end_partial(stream);
+        }
+        text += piece + (end != NULL);
+        size -= piece + (end != NULL);
+    }
+}
+
+/* ---- pipes */
+
+/* How many bytes came; 0 when nothing is there, -1 at the end. */
 static ssize_t read_once(struct log_stream *stream)
 {
     static char buffer[READ_BYTES];
@@ -214,51 +289,108 @@ static ssize_t read_once(struct log_stream *stream)
     return size == 0 ? -1 : size;
 }
 
+static void pause_reading(struct log_stream *stream)
+{
+    struct logs *logs = stream->logs;
+
+    if (!stream->paused) {
+        stream->paused = true;
+        stream->next_paused = logs->paused;
+        logs->paused = stream;
+        loop_change(logs->loop, &stream->source, 0);
+    }
+    if (!logs->resume.armed)
+        loop_arm(logs->loop, &logs->resume, bucket_wait_ms(&logs->reading, &READING_US, logs->now_ms, RESUME_ROOM_US));
+}
+
+static void forget_pause(struct log_stream *stream)
+{
+    struct log_stream **place = &stream->logs->paused;
+
+    if (!stream->paused)
+        return;
+    while (*place != stream)
+        place = &(*place)->next_paused;
+    *place = stream->next_paused;
+    stream->paused = false;
+}
+
+static void on_resume(struct loop_timer *timer)
+{
+    struct logs *logs = timer->context;
+
+    while (logs->paused) {
+        struct log_stream *stream = logs->paused;
+        forget_pause(stream);
+        loop_change(logs->loop, &stream->source, EPOLLIN);
+    }
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t logs_begin_reading(struct logs *logs)
+{
+    take_time(logs);
+    return now_us();
+}
+
+void logs_end_reading(struct log_stream *stream, uint64_t began_us)
+{
+    struct logs *logs = stream->logs;
+
+    bucket_spend(&logs->reading, &READING_US, logs->now_ms, now_us() - began_us + 1);
+    if (stream->source.fd >= 0 && bucket_wait_ms(&logs->reading, &READING_US, logs->now_ms, 1) > 0)
+        pause_reading(stream);
+}
+
 static void end_pipe(struct log_stream *stream)
 {
-    loop_disarm(stream->logs->loop, &stream->resume);
-    if (stream->partial_size > 0)
-        logs_add(stream, stream->partial, stream->partial_size);
-    drop_partial(stream);
+    forget_pause(stream);
+    end_partial(stream);
     loop_remove(stream->logs->loop, &stream->source);
 }
 
 static void on_output(struct loop_source *source, uint32_t events)
 {
     struct log_stream *stream = source->context;
-    ssize_t size = read_once(stream);
+    uint64_t began_us = logs_begin_reading(stream->logs);
 
-    if (size < 0) {
+    if (read_once(stream) < 0)
         end_pipe(stream);
-    } else if (!bucket_take(&stream->taken, loop_now_ms(), (size_t)size)) {
-        loop_change(stream->logs->loop, source, 0);
-        loop_arm(stream->logs->loop, &stream->resume, PAUSE_MS);
-    }
+    logs_end_reading(stream, began_us);
 }
 
-static void on_resume(struct loop_timer *timer)
+void logs_start(struct logs *logs, struct loop *loop, struct screen *screen)
 {
-    struct log_stream *stream = timer->context;
-
-    if (stream->source.fd >= 0)
-        loop_change(stream->logs->loop, &stream->source, EPOLLIN);
+    *logs = (struct logs){ .loop = loop, .screen = screen, .resume = { .on_fire = on_resume, .context = logs } };
 }
 
 void logs_open(struct log_stream *stream, const char *name, struct logs *logs)
 {
     *stream = (struct log_stream){ .name = name,
                                    .logs = logs,
+                                   .next = logs->streams,
                                    .source = { .fd = -1, .on_event = on_output, .context = stream } };
-    stream->shown = (struct bucket){ .capacity = LOGS_SHOWN_BYTES, .per_s = LOGS_SHOWN_BYTES_PER_S };
-    stream->taken = (struct bucket){ .capacity = LOGS_TAKEN_BYTES, .per_s = LOGS_TAKEN_BYTES_PER_S };
-    stream->resume = (struct loop_timer){ .on_fire = on_resume, .context = stream };
     ring_open(&stream->ring, LOGS_RING_BYTES);
+    logs->streams = stream;
 }
 
 void logs_close(struct log_stream *stream)
 {
+    struct log_stream **place = &stream->logs->streams;
+
     logs_detach(stream);
     ring_close(&stream->ring);
+    while (*place && *place != stream)
+        place = &(*place)->next;
+    if (*place)
+        *place = stream->next;
 }
 
 int logs_attach(struct log_stream *stream, int *ret_fd)
@@ -287,6 +419,7 @@ void logs_detach(struct log_stream *stream)
 
     if (stream->source.fd < 0)
         return;
+    take_time(stream->logs);
     while (total < DETACH_BYTES_MAX) {
         ssize_t size = read_once(stream);
         if (size <= 0)
@@ -294,67 +427,4 @@ void logs_detach(struct log_stream *stream)
         total += (size_t)size;
     }
     end_pipe(stream);
-}
-
-/* ---- the whole, merged */
-
-/* "2023-01-01T12:00:00 redis: text", in static memory. */
-static const char *dress(const char *name, const struct ring_line *line, const char *text)
-{
-    static char whole[RING_LINE_BYTES_MAX + UINT8_MAX];
-    time_t seconds = line->time_ms / 1000;
-    struct tm utc;
-    char time[32];
-
-    gmtime_r(&seconds, &utc);
-    strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(whole, sizeof whole, "%s %.128s: %s", time, name, text);
-    return whole;
-}
-
-static bool add_text(cJSON *array, const char *text)
-{
-    cJSON *item = cJSON_CreateString(text);
-
-    if (item && cJSON_AddItemToArray(array, item))
-        return true;
-    cJSON_Delete(item);
-    return false;
-}
-
-/* The stream whose line at its cursor is the oldest; count when all are at their end. */
-static size_t find_oldest(struct log_stream *const *streams, size_t count, const size_t *cursors)
-{
-    static char text[RING_LINE_BYTES_MAX + 1];
-    struct ring_line line;
-    uint64_t oldest = UINT64_MAX;
-    size_t found = count;
-
-    for (size_t i = 0; i < count; i++) {
-        size_t cursor = cursors[i];
-        if (ring_next(&streams[i]->ring, &cursor, &line, text) && line.order < oldest) {
-            oldest = line.order;
-            found = i;
-        }
-    }
-    return found;
-}
-
-cJSON *logs_to_json(struct log_stream *const *streams, size_t count, bool raw)
-{
-    static char text[RING_LINE_BYTES_MAX + 1];
-    size_t *cursors = calloc(count + 1, sizeof *cursors);
-    cJSON *array = cJSON_CreateArray();
-    struct ring_line line;
-
-    for (;;) {
-        size_t at = cursors && array ? find_oldest(streams, count, cursors) : count;
-        if (at == count)
-            break;
-        ring_next(&streams[at]->ring, &cursors[at], &line, text);
-        if (!add_text(array, raw ? text : dress(streams[at]->name, &line, text)))
-            break;
-    }
-    free(cursors);
-    return array;
 }

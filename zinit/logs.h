@@ -8,14 +8,8 @@
 #include "zinit/ring.h"
 #include "zinit/screen.h"
 
-#include <cjson/cJSON.h>
-
 #define LOGS_RING_BYTES 65536
-/* One service can neither fill a serial line (11 KB/s) for the others nor keep PID 1 busy. */
-#define LOGS_SHOWN_BYTES 65536
-#define LOGS_SHOWN_BYTES_PER_S 4096
-#define LOGS_TAKEN_BYTES (1024UL * 1024)
-#define LOGS_TAKEN_BYTES_PER_S (256UL * 1024)
+#define LOGS_LEVEL_DEFAULT 6 /* of a line that doesn't begin with <N>: info */
 
 struct log_stream;
 
@@ -32,30 +26,43 @@ struct log_sink {
 struct logs {
     struct loop *loop;
     struct screen *screen;
-    uint64_t order; /* of the last line */
+    uint32_t lines_max;         /* a stream keeps no more; 0: its ring's bytes are the only bound */
+    struct log_stream *streams; /* those that are open */
+    uint64_t order;             /* of the last line */
+    int64_t time_ms;            /* since 1970, of the lines that are being read */
+    uint64_t now_ms;            /* loop_now_ms() then */
     struct log_sink *sinks;
     struct log_sink *next_sink; /* to be given the line that is being added */
+    struct bucket reading;      /* µs that reading may take */
+    struct log_stream *paused;  /* aren't read until there is room in that again */
+    struct loop_timer resume;
 };
-
-void logs_add_sink(struct logs *logs, struct log_sink *sink);
-/* Fine when it isn't there. */
-void logs_remove_sink(struct logs *logs, struct log_sink *sink);
 
 /* What one service writes. It outlives the service's processes. */
 struct log_stream {
     const char *name; /* the service's */
     struct logs *logs;
-    bool plain; /* shown without its name */
+    struct log_stream *next, *next_paused;
     struct ring ring;
     struct loop_source source; /* the pipe's reading end; fd -1: nobody writes */
     char *partial;             /* the begin of a line whose end hasn't come */
-    size_t partial_size;
-    struct bucket shown; /* what may go to the consoles */
-    size_t hidden;       /* lines that didn't, since the last that did */
-    struct bucket taken; /* what is read: the writer waits when it is empty */
-    struct loop_timer resume;
+    uint16_t partial_size;
+    bool paused;
+    bool plain;           /* shown without its name */
+    bool silent;          /* not shown on the consoles */
+    uint32_t hidden;      /* lines that weren't shown since the last that was */
+    struct bucket shown;  /* what may go to the consoles */
+    struct bucket stored; /* to the disk: feed.c's */
 };
 
+/* Begins with no stream. `loop` and `screen` stay the caller's. */
+void logs_start(struct logs *logs, struct loop *loop, struct screen *screen);
+
+void logs_add_sink(struct logs *logs, struct log_sink *sink);
+/* Fine when it isn't there. */
+void logs_remove_sink(struct logs *logs, struct log_sink *sink);
+
+/* `name` stays the caller's and outlives the stream. */
 void logs_open(struct log_stream *stream, const char *name, struct logs *logs);
 void logs_close(struct log_stream *stream);
 
@@ -65,9 +72,13 @@ int logs_attach(struct log_stream *stream, int *ret_fd);
 /* Reads what is left, and closes the pipe. */
 void logs_detach(struct log_stream *stream);
 
-/* Adds a line as if it had been written: "<N>" at its begin is its level (6 without). */
+/* Adds a line as if it had been written: "<N>" at its begin is its level. What is beyond RING_LINE_BYTES_MAX is cut. */
 void logs_add(struct log_stream *stream, const char *text, size_t size);
+/* Adds a line of this level and time. `text` is made valid UTF-8 in place, and has room for a NUL behind `size`, which
+ * is at most RING_LINE_BYTES_MAX. */
+void logs_add_record(struct log_stream *stream, int level, int64_t time_ms, char *text, size_t size);
 
-/* All that is kept by these streams, in order, as a new array of `time name: text` strings (zinit's form), or of the
- * texts alone when `raw`. NULL when memory is out. */
-cJSON *logs_to_json(struct log_stream *const *streams, size_t count, bool raw);
+/* Takes the time for the lines that are read next; gives it in µs for logs_end_reading, which charges what reading took
+ * and pauses the stream (its source gets no EPOLLIN) when all that zinit may spend on logs is spent. */
+uint64_t logs_begin_reading(struct logs *logs);
+void logs_end_reading(struct log_stream *stream, uint64_t began_us);

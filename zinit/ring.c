@@ -1,4 +1,4 @@
-/* A byte ring of records, each a struct ring_line and its text, laid out without padding and wrapping anywhere. */
+/* A byte ring of records, each a struct record and its text, laid out without padding and wrapping anywhere. */
 
 #include "zinit/ring.h"
 
@@ -6,11 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAPACITY 1024
+#define FIRST_CAPACITY 256 /* a thousand services that said little are to be small */
 
-void ring_open(struct ring *ring, size_t limit)
+struct record {
+    uint64_t order;
+    uint64_t time_ms : 48, size : 13, level : 3;
+};
+
+_Static_assert(RING_LINE_BYTES_MAX < 1 << 13, "the size has 13 bits");
+
+void ring_open(struct ring *ring, uint32_t limit)
 {
-    size_t least = sizeof(struct ring_line) + RING_LINE_BYTES_MAX;
+    uint32_t least = sizeof(struct record) + RING_LINE_BYTES_MAX;
 
     *ring = (struct ring){ .limit = limit < least ? least : limit };
 }
@@ -21,29 +28,39 @@ void ring_close(struct ring *ring)
     *ring = (struct ring){ .limit = ring->limit };
 }
 
+/* Where the byte at this offset is. */
+static size_t place(const struct ring *ring, size_t offset)
+{
+    size_t at = ring->start + offset;
+
+    return at < ring->capacity ? at : at - ring->capacity;
+}
+
 static void copy_out(const struct ring *ring, size_t offset, void *to, size_t size)
 {
-    size_t at = (ring->start + offset) % ring->capacity;
+    size_t at = place(ring, offset);
     size_t first = size < ring->capacity - at ? size : ring->capacity - at;
 
     memcpy(to, ring->bytes + at, first);
-    memcpy((char *)to + first, ring->bytes, size - first);
+    if (first < size)
+        memcpy((char *)to + first, ring->bytes, size - first);
 }
 
 static void copy_in(struct ring *ring, const void *from, size_t size)
 {
-    size_t at = (ring->start + ring->used) % ring->capacity;
+    size_t at = place(ring, ring->used);
     size_t first = size < ring->capacity - at ? size : ring->capacity - at;
 
     memcpy(ring->bytes + at, from, first);
-    memcpy(ring->bytes, (const char *)from + first, size - first);
-    ring->used += size;
+    if (first < size)
+        memcpy(ring->bytes, (const char *)from + first, size - first);
+    ring->used += (uint32_t)size;
 }
 
 /* Doubles until `need` more bytes fit or the limit is reached. */
 static int grow(struct ring *ring, size_t need)
 {
-    size_t capacity = ring->capacity ? ring->capacity : FIRST_CAPACITY;
+    uint32_t capacity = ring->capacity ? ring->capacity : FIRST_CAPACITY;
     char *bytes;
 
     while (capacity < ring->used + need && capacity < ring->limit)
@@ -66,39 +83,68 @@ static int grow(struct ring *ring, size_t need)
 
 static void forget_oldest(struct ring *ring)
 {
-    struct ring_line line;
+    struct record record;
     size_t size;
 
-    copy_out(ring, 0, &line, sizeof line);
-    size = sizeof line + line.size;
-    ring->start = (ring->start + size) % ring->capacity;
-    ring->used -= size;
+    copy_out(ring, 0, &record, sizeof record);
+    size = sizeof record + record.size;
+    ring->start = (uint32_t)place(ring, size);
+    ring->used -= (uint32_t)size;
+    ring->lines--;
+    if (ring->fresh > ring->used)
+        ring->fresh = ring->used;
 }
 
 int ring_add(struct ring *ring, struct ring_line line, const char *text)
 {
-    size_t need;
+    size_t size = line.size < RING_LINE_BYTES_MAX ? line.size : RING_LINE_BYTES_MAX;
+    struct record record = { line.order, (uint64_t)line.time_ms, size, (unsigned)line.level };
+    size_t need = sizeof record + size;
 
-    if (line.size > RING_LINE_BYTES_MAX)
-        line.size = RING_LINE_BYTES_MAX;
-    need = sizeof line + line.size;
     if (ring->used + need > ring->capacity && grow(ring, need) < 0 && need > ring->capacity)
         return -ENOMEM;
     while (ring->used + need > ring->capacity)
         forget_oldest(ring);
-    copy_in(ring, &line, sizeof line);
-    copy_in(ring, text, line.size);
+    copy_in(ring, &record, sizeof record);
+    copy_in(ring, text, size);
+    ring->fresh += (uint32_t)need;
+    ring->lines++;
     return 0;
 }
 
-bool ring_next(const struct ring *ring, size_t *cursor, struct ring_line *ret_line,
-               char ret_text[static RING_LINE_BYTES_MAX + 1])
+void ring_keep_lines(struct ring *ring, uint32_t lines_max)
 {
+    while (ring->lines > lines_max)
+        forget_oldest(ring);
+}
+
+bool ring_next(const struct ring *ring, size_t *cursor, struct ring_line *ret_line, char *ret_text)
+{
+    struct record record;
+
     if (*cursor >= ring->used)
         return false;
-    copy_out(ring, *cursor, ret_line, sizeof *ret_line);
-    copy_out(ring, *cursor + sizeof *ret_line, ret_text, ret_line->size);
-    ret_text[ret_line->size] = '\0';
-    *cursor += sizeof *ret_line + ret_line->size;
+    copy_out(ring, *cursor, &record, sizeof record);
+    *ret_line = (struct ring_line){ (int64_t)record.time_ms, record.order, record.level, record.size };
+    if (ret_text) {
+        copy_out(ring, *cursor + sizeof record, ret_text, record.size);
+        ret_text[record.size] = '\0';
+    }
+    *cursor += sizeof record + record.size;
     return true;
+}
+
+size_t ring_bytes(const struct ring_line *line)
+{
+    return sizeof(struct record) + line->size;
+}
+
+size_t ring_fresh(const struct ring *ring)
+{
+    return ring->used - ring->fresh;
+}
+
+void ring_passed_on(struct ring *ring, size_t cursor)
+{
+    ring->fresh = ring->used - (uint32_t)cursor;
 }

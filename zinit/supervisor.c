@@ -111,7 +111,7 @@ static void redirect_log(struct supervisor *supervisor)
 {
     cleanup_close int writer = -1;
 
-    supervisor->logs = (struct logs){ .loop = &supervisor->loop, .screen = &supervisor->screen };
+    logs_start(&supervisor->logs, &supervisor->loop, &supervisor->screen);
     logs_open(&supervisor->log, "zinit", &supervisor->logs);
     if (logs_attach(&supervisor->log, &writer) < 0)
         return;

@@ -40,7 +40,7 @@ test_directory_store_SOURCES = $(addprefix contrib/directory/, tlog.c state.c st
 test_directory_presence_SOURCES = $(addprefix contrib/directory/, presence.c store.c store_sqlite.c)
 test_zinit_page_SOURCES = zinit/page.c
 test_zinit_bucket_SOURCES = zinit/bucket.c
-test_zinit_logs_SOURCES = $(addprefix zinit/, logs.c ring.c bucket.c screen.c loop.c)
+test_zinit_logs_SOURCES = $(addprefix zinit/, logs.c history.c merge.c ring.c bucket.c screen.c loop.c)
 
 test_provisiond_verify_SOURCES = provisiond/verify.c provisiond/wanted.c
 test_provisiond_plan_SOURCES = provisiond/plan.c

@@ -86,12 +86,83 @@ static void a_line_that_is_too_long_is_cut(void **state)
     ring_close(&ring);
 }
 
+static void lines_may_be_bounded_too(void **state)
+{
+    struct ring ring;
+    struct ring_line line;
+    size_t cursor = 0;
+
+    ring_open(&ring, 65536);
+    for (unsigned i = 1; i <= 100; i++) {
+        add(&ring, i, "line");
+        ring_keep_lines(&ring, 10);
+    }
+    assert_int_equal(ring.lines, 10);
+    for (unsigned i = 91; i <= 100; i++) {
+        assert_true(ring_next(&ring, &cursor, &line, NULL));
+        assert_int_equal(line.order, i);
+    }
+    assert_false(ring_next(&ring, &cursor, &line, NULL));
+    ring_keep_lines(&ring, 0);
+    assert_int_equal(ring.used, 0);
+    ring_close(&ring);
+}
+
+static void a_line_is_passed_on_once_or_forgotten_before(void **state)
+{
+    struct ring ring;
+    struct ring_line line;
+    size_t cursor;
+
+    ring_open(&ring, 8000);
+    add(&ring, 1, "one");
+    add(&ring, 2, "two");
+    cursor = ring_fresh(&ring);
+    assert_int_equal(cursor, 0);
+    assert_true(ring_next(&ring, &cursor, &line, text));
+    ring_passed_on(&ring, cursor);
+    add(&ring, 3, "three");
+    for (unsigned i = 2; i <= 3; i++) {
+        cursor = ring_fresh(&ring);
+        assert_true(ring_next(&ring, &cursor, &line, text));
+        assert_int_equal(line.order, i);
+        ring_passed_on(&ring, cursor);
+    }
+    assert_int_equal(ring_fresh(&ring), ring.used);
+    for (unsigned i = 4; i <= 5000; i++)
+        add(&ring, i, "a line that drives the others out");
+    assert_int_equal(ring_fresh(&ring), 0);
+    ring_close(&ring);
+}
+
+static void what_a_line_says_of_itself_is_kept(void **state)
+{
+    const struct ring_line longest = { INT64_C(253402300799999), UINT64_MAX, 7, RING_LINE_BYTES_MAX };
+    static char huge[RING_LINE_BYTES_MAX];
+    struct ring ring;
+    struct ring_line line;
+    size_t cursor = 0;
+
+    memset(huge, 'x', sizeof huge);
+    ring_open(&ring, 65536);
+    ring_add(&ring, longest, huge);
+    assert_true(ring_next(&ring, &cursor, &line, text));
+    assert_int_equal(line.time_ms, longest.time_ms);
+    assert_int_equal(line.order, longest.order);
+    assert_int_equal(line.level, longest.level);
+    assert_int_equal(line.size, longest.size);
+    ring_close(&ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_come_back_in_order),
         cmocka_unit_test(it_grows_to_its_limit_and_then_forgets_the_oldest),
         cmocka_unit_test(a_line_that_is_too_long_is_cut),
+        cmocka_unit_test(lines_may_be_bounded_too),
+        cmocka_unit_test(a_line_is_passed_on_once_or_forgotten_before),
+        cmocka_unit_test(what_a_line_says_of_itself_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

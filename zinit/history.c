@@ -1,0 +1,113 @@
+/* An array of the newest lines. The oldest are left out in two steps: those that can't fit by what they take in the
+ * rings aren't even looked at, and what proves too much once it is escaped goes from the array's begin. */
+
+#include "zinit/history.h"
+
+#include "lib/rpc.h"
+#include "zinit/merge.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define ANSWER_BYTES_MAX (RPC_LINE_BYTES_MAX - 4096) /* what comes around the array */
+
+bool history_has(const struct logs *logs, const char *name)
+{
+    for (const struct log_stream *stream = logs->streams; stream; stream = stream->next)
+        if (strcmp(stream->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* "2023-01-01T12:00:00 redis: text", in static memory. */
+static const char *dress(const char *name, const struct ring_line *line, const char *text)
+{
+    static char whole[RING_LINE_BYTES_MAX + UINT8_MAX];
+    time_t seconds = line->time_ms / 1000;
+    struct tm utc;
+    char time[32];
+
+    gmtime_r(&seconds, &utc);
+    strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(whole, sizeof whole, "%s %.128s: %s", time, name, text);
+    return whole;
+}
+
+/* At most what cJSON prints: "\u001b" for a control character. */
+static size_t printed_size(const char *text)
+{
+    size_t size = sizeof "\"\"";
+
+    for (; *text; text++)
+        size += (unsigned char)*text < 0x20 ? 6 : *text == '"' || *text == '\\' ? 2 : 1;
+    return size;
+}
+
+static bool add_text(cJSON *array, const char *text)
+{
+    cJSON *item = cJSON_CreateString(text);
+
+    if (item && cJSON_AddItemToArray(array, item))
+        return true;
+    cJSON_Delete(item);
+    return false;
+}
+
+static size_t drop_first(cJSON *array)
+{
+    cJSON *first = cJSON_DetachItemViaPointer(array, array->child);
+    size_t size = printed_size(first->valuestring);
+
+    cJSON_Delete(first);
+    return size;
+}
+
+/* What these lines take in their rings. */
+static size_t kept_size(const struct merge *merge)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < merge->count; i++)
+        size += merge->heap[i].stream->ring.used;
+    return size;
+}
+
+static bool add_lines(cJSON *array, struct merge *merge, bool raw)
+{
+    static char text[RING_LINE_BYTES_MAX + 1];
+    size_t left = kept_size(merge), size = 0;
+    struct log_stream *stream;
+    struct ring_line line;
+
+    while (merge_next(merge, &stream, &line, text)) {
+        const char *whole = raw ? text : dress(stream->name, &line, text);
+        bool fits = left <= ANSWER_BYTES_MAX;
+        left -= ring_bytes(&line);
+        if (!fits)
+            continue;
+        if (!add_text(array, whole))
+            return false;
+        size += printed_size(whole);
+        while (size > ANSWER_BYTES_MAX)
+            size -= drop_first(array);
+    }
+    return true;
+}
+
+cJSON *history_to_json(const struct logs *logs, const char *name, bool raw)
+{
+    cJSON *array = cJSON_CreateArray();
+    struct merge merge;
+
+    if (!array || merge_open(&merge, logs, name, MERGE_ALL) < 0) {
+        cJSON_Delete(array);
+        return NULL;
+    }
+    if (!add_lines(array, &merge, raw)) {
+        cJSON_Delete(array);
+        array = NULL;
+    }
+    merge_close(&merge);
+    return array;
+}

@@ -1,0 +1,15 @@
+#pragma once
+
+/* What the rings keep, as JSON. */
+
+#include "zinit/logs.h"
+
+#include <cjson/cJSON.h>
+
+/* Whether a stream has this name. */
+bool history_has(const struct logs *logs, const char *name);
+
+/* The lines kept of the streams with this name (NULL: of all), in order, as a new array of `time name: text` strings
+ * (zinit's form), or of the texts alone when `raw`. So many of the newest that the answer fits on one line of lib/rpc.
+ * NULL when memory is out. */
+cJSON *history_to_json(const struct logs *logs, const char *name, bool raw);
