@@ -33,9 +33,9 @@ provisiond_SOURCES = $(addprefix provisiond/, api.c apply.c bundle.c cache.c cal
     node.c observe.c owner.c paths.c plan.c profile.c register.c result.c text.c tidy.c user.c verify.c wanted.c watch.c)
 provisiond_LIBS = -luv -lcjson -lsodium -lsqlite3 -lcurl -larchive
 
-directoryd_SOURCES = $(addprefix contrib/directory/, main.c serve.c options.c directory.c api.c server.c request.c sequencer.c rules.c state.c tile.c tlog.c \
+directoryd_SOURCES = $(addprefix contrib/directory/, main.c serve.c options.c directory.c api.c log_api.c server.c request.c sequencer.c rules.c state.c tile.c tlog.c \
     feed.c page.c view.c view_node.c presence.c explorer.c store.c store_sqlite.c)
-directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lmicrohttpd
+directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lmicrohttpd -lcurl -lz
 
 3bot_SOURCES = $(addprefix contrib/3bot/, main.c command.c config.c session.c client.c evidence.c bot.c farm.c invite.c node.c yaml.c \
     deployment.c contracts.c contracts_tell.c deploy.c status.c verify.c units.c out.c)

@@ -1,9 +1,10 @@
-/* The table of routes, and the handlers that are only a few lines around the log. */
+/* The table of routes, and the handlers that are only a few lines. */
 
 #include "contrib/directory/api.h"
 
 #include "contrib/directory/explorer.h"
 #include "contrib/directory/feed.h"
+#include "contrib/directory/log_api.h"
 #include "contrib/directory/sequencer.h"
 #include "contrib/directory/state.h"
 #include "contrib/directory/view.h"
@@ -13,119 +14,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define IMMUTABLE "public, max-age=31536000, immutable"
-#define TILES_PREFIX "/log/tile/"
-
-/* ---- The log */
-
-static void get_checkpoint(struct directory *directory, struct request *request)
-{
-    char *note = strdup(directory->head.note);
-
-    request->cache_control = "no-cache";
-    if (note)
-        request_answer_bytes(request, "text/plain; charset=utf-8", note, strlen(note));
-    else
-        request_problem(request, 503, "out of memory");
-}
-
-static void get_tile(struct directory *directory, struct request *request)
-{
-    struct tile tile;
-    size_t size;
-
-    if (!tile_parse(request->path + strlen(TILES_PREFIX), &tile)) {
-        request_problem(request, 404, "this isn't the name of a tile");
-        return;
-    }
-    if (!tile_is_within(&tile, directory->head.checkpoint.size)) {
-        request_problem(request, 404, "the log doesn't reach that far yet");
-        return;
-    }
-    void *bytes = tlog_tile(directory->reader, &tile, &size);
-    if (bytes) {
-        request->cache_control = IMMUTABLE;
-        request_answer_bytes(request, "application/octet-stream", bytes, size);
-    } else {
-        request_problem(request, 503, "the tile can't be read now");
-    }
-    store_clear(directory->reader);
-}
-
-static const struct parameter PROOF_PARAMETERS[] = {
-    { "index", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
-    { "size", PARAMETER_INTEGER, 1, JSON_INTEGER_MAX },
-    { 0 },
-};
-
-static const struct parameter CONSISTENCY_PARAMETERS[] = {
-    { "from", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
-    { "to", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
-    { 0 },
-};
-
-/* The second of two parameters is at most the log's size, and the first at most `first_max`. */
-static bool check_range(struct directory *directory, struct request *request, const struct parameter *parameters,
-                        int64_t first_less)
-{
-    const struct parameter_value *values = request->values;
-    int64_t size = (int64_t)directory->head.checkpoint.size;
-
-    for (int i = 0; i < 2; i++) {
-        if (!values[i].given)
-            return request_problem(request, 400, "%s: is missing", parameters[i].name), false;
-    }
-    if (values[1].integer > size)
-        return request_problem(request, 400, "%s: must be at most the log's size, which is %" PRId64,
-                               parameters[1].name, size),
-               false;
-    if (values[0].integer > values[1].integer - first_less)
-        return request_problem(request, 400, "%s: must be %s %s", parameters[0].name,
-                               first_less ? "less than" : "at most", parameters[1].name),
-               false;
-    return true;
-}
-
-static void answer_proof(struct directory *directory, struct request *request, const struct parameter *parameters,
-                         const struct merkle_proof *proof)
-{
-    cJSON *answer = cJSON_CreateObject();
-
-    json_add_integer(answer, parameters[0].name, request->values[0].integer);
-    json_add_integer(answer, parameters[1].name, request->values[1].integer);
-    cJSON_AddItemToObject(answer, "proof", merkle_proof_to_json(proof));
-    request->cache_control = IMMUTABLE;
-    request_answer_json(request, 200, answer);
-}
-
-static void get_proof(struct directory *directory, struct request *request)
-{
-    struct merkle_proof proof;
-
-    if (!check_range(directory, request, PROOF_PARAMETERS, 1))
-        return;
-    if (tlog_prove_inclusion(directory->reader, (uint64_t)request->values[0].integer,
-                             (uint64_t)request->values[1].integer, &proof) == 0)
-        answer_proof(directory, request, PROOF_PARAMETERS, &proof);
-    else
-        request_problem(request, 503, "the proof can't be made now");
-    store_clear(directory->reader);
-}
-
-static void get_consistency(struct directory *directory, struct request *request)
-{
-    struct merkle_proof proof = { 0 };
-    int64_t from = request->values[0].integer, to = request->values[1].integer;
-
-    if (!check_range(directory, request, CONSISTENCY_PARAMETERS, 0))
-        return;
-    if (from == 0 || from == to || tlog_prove_consistency(directory->reader, (uint64_t)from, (uint64_t)to, &proof) == 0)
-        answer_proof(directory, request, CONSISTENCY_PARAMETERS, &proof);
-    else
-        request_problem(request, 503, "the proof can't be made now");
-    store_clear(directory->reader);
-}
 
 /* ---- Statements */
 
@@ -222,10 +110,10 @@ static const struct route ROUTES[] = {
     { "GET", "/v1/contracts", view_contracts, VIEW_CONTRACTS_PARAMETERS },
     { "GET", "/v1/contracts/{}", view_contract, NULL },
     { "GET", "/v1/stats", view_stats, NULL },
-    { "GET", "/v1/log/proof", get_proof, PROOF_PARAMETERS },
-    { "GET", "/v1/log/consistency", get_consistency, CONSISTENCY_PARAMETERS },
-    { "GET", "/log/checkpoint", get_checkpoint, NULL },
-    { "GET", TILES_PREFIX, get_tile, NULL },
+    { "GET", "/v1/log/proof", log_get_proof, LOG_PROOF_PARAMETERS },
+    { "GET", "/v1/log/consistency", log_get_consistency, LOG_CONSISTENCY_PARAMETERS },
+    { "GET", "/log/checkpoint", log_get_checkpoint, NULL },
+    { "GET", LOG_TILES_PREFIX, log_get_tile, NULL },
     { "GET", "/", explorer_page, NULL },
     { "GET", "/explorer.js", explorer_script, NULL },
     { "GET", "/explorer.css", explorer_style, NULL },
@@ -237,7 +125,7 @@ static bool match(const char *pattern, const char *path, char argument[static 12
     const char *hole = strstr(pattern, "{}");
     size_t before = hole ? (size_t)(hole - pattern) : strlen(pattern), length;
 
-    if (!hole && strcmp(pattern, TILES_PREFIX) == 0)
+    if (!hole && strcmp(pattern, LOG_TILES_PREFIX) == 0)
         return strncmp(path, pattern, before) == 0;
     if (!hole)
         return strcmp(path, pattern) == 0;

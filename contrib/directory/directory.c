@@ -12,6 +12,11 @@ int64_t directory_now(void)
     return (int64_t)time(NULL);
 }
 
+const struct tlog_head *directory_public_head(const struct directory *directory)
+{
+    return &directory->head;
+}
+
 void directory_finish_read(struct directory *directory, struct request *request)
 {
     if (store_clear(directory->reader) < 0)

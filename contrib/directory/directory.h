@@ -20,10 +20,14 @@ struct directory {
     struct sequencer *sequencer;
     struct feed *feed;
     int64_t heartbeat_s;
+    unsigned jobs; /* requests that wait for the thread pool beside the sequencer's */
 };
 
 /* Unix seconds. */
 int64_t directory_now(void);
+
+/* The head that /log/checkpoint shows. */
+const struct tlog_head *directory_public_head(const struct directory *directory);
 
 /* Answers 503 when the reader's session failed during the request (logged where it began), whatever was answered
  * before. */

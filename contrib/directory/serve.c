@@ -39,7 +39,7 @@ static void on_drain(uv_timer_t *timer)
     struct program *program = timer->data;
     struct directory *directory = &program->directory;
 
-    if (!sequencer_is_idle(directory->sequencer))
+    if (!sequencer_is_idle(directory->sequencer) || directory->jobs)
         return;
     if (!program->flushed) {
         program->flushed = true;

@@ -38,6 +38,9 @@ struct request {
     char *answer;
     size_t answer_size;
     const char *cache_control; /* static; NULL: no-store */
+    bool tagged;               /* the answer gets an ETag of its bytes; If-None-Match is honoured */
+    bool varies;               /* by Accept-Encoding */
+    bool gzipped;              /* `answer` is gzip: request_gzip sets it */
     const char *allow;         /* static, for 405 */
     const char *security;      /* Content-Security-Policy; static or NULL */
     unsigned retry_after_s;
@@ -78,6 +81,11 @@ bool request_read_query(struct request *request, const struct parameter *table);
  */
 void request_answer_json(struct request *request, int status, cJSON *value);
 void request_answer_bytes(struct request *request, const char *content_type, void *bytes, size_t size);
+void request_answer(struct request *request, int status, const char *content_type, void *bytes, size_t size);
+/* Whether the client takes gzip (Accept-Encoding). Such an answer varies by it. */
+bool request_takes_gzip(const struct request *request);
+/* Compresses the answer; may run on another thread while the request waits. It stays as it is when memory is out. */
+void request_gzip(struct request *request);
 /* RFC 9457; the title is the status's own phrase. */
 __attribute__((format(printf, 3, 4))) void request_problem(struct request *request, int status, const char *detail,
                                                            ...);

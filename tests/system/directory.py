@@ -5,6 +5,7 @@ hashes and its key, its feeds and views, and that kill -9, altered stores and ru
 
 import base64
 import concurrent.futures
+import gzip
 import http.client
 import json
 import os
@@ -17,200 +18,10 @@ import threading
 import time
 
 import sodium
+from grid import (GIB, HEARTBEAT_S, RESOURCES, SMALL, Directory, Principal, check_answer, check_log, check_views, hashes,
+                  read_entries, read_pages)
 from story import Failed, check, run, step
 from process import Process, poll, program
-
-GIB = 1 << 30
-HEARTBEAT_S = 1
-RESOURCES = {"cru_milli": 4000, "mru_bytes": 8 * GIB, "sru_bytes": 100 * GIB, "hru_bytes": 0}
-SMALL = {"cru_milli": 100, "mru_bytes": 64 << 20, "sru_bytes": 0, "hru_bytes": 0}
-
-
-class Answer:
-    def __init__(self, response):
-        self.status, self.headers, self.body = response.status, response.headers, response.read()
-
-    def json(self):
-        return json.loads(self.body)
-
-    def problem(self):
-        return self.json()["detail"]
-
-
-class Directory:
-    """directoryd on a port of its own choice; the port stays for restarts."""
-
-    def __init__(self, folder):
-        self.store, self.key = folder / "directory.sqlite", folder / "key"
-        self.log, self.port = folder / "directoryd.log", 0
-        self.start()
-
-    def command(self, *, store=None, key=None, port=0):
-        return [program("directoryd"), "--store", f"sqlite:{store or self.store}", "--key", key or self.key, "--listen",
-                f"127.0.0.1:{port}", "--heartbeat", str(HEARTBEAT_S)]
-
-    def start(self):
-        self.process = Process(self.command(port=self.port), self.log)
-        poll(lambda: "log key " in self.process.output(), 10, "directoryd's two lines", 0.02, self._must_live)
-        lines = dict(line.rsplit(" ", 1) for line in self.process.output().splitlines() if not line.startswith("<"))
-        self.vkey, self.port = lines["log key"], int(lines["listening on"].rsplit(":", 1)[1])
-
-    def _must_live(self):
-        if not self.process.alive and "log key " not in self.process.output():
-            raise Failed(f"directoryd ended: {self.process.output()}")
-
-    def ask(self, method, path, body=None, headers=None, timeout=20):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        try:
-            connection.request(method, path, body.encode() if isinstance(body, str) else body, headers or {},
-                               encode_chunked="Transfer-Encoding" in (headers or {}))
-            return Answer(connection.getresponse())
-        finally:
-            connection.close()
-
-    def get(self, path, status=200):
-        answer = self.ask("GET", path)
-        if answer.status != status:
-            raise Failed(f"GET {path}: {answer.status} {answer.body[:300]!r}, not {status}")
-        return answer.json() if answer.headers["Content-Type"].endswith("json") else answer.body
-
-    def post(self, envelope, status=201):
-        answer = self.ask("POST", "/v1/statements", envelope)
-        if answer.status != status:
-            raise Failed(f"POST: {answer.status} {answer.body[:300]!r}, not {status}; {envelope[:120]!r}")
-        return answer.json()
-
-    def checkpoint(self, text=None):
-        return sodium.checkpoint_open(text or self.get("/log/checkpoint").decode(), self.vkey)
-
-
-class Principal:
-    def __init__(self, name=""):
-        self.seed, self.name = os.urandom(32), name
-        self.id = sodium.identity(self.seed)
-
-    def sign(self, kind, **payload):
-        return sodium.envelope(kind, payload, self.seed)
-
-    def bot(self, **changes):
-        return self.sign("bot", **{"name": self.name, "description": "", **changes})
-
-    def invite(self, **changes):
-        return json.loads(self.sign("invite", **{"farm": 1, "expires": int(time.time()) + 600, "nodes_max": 2, **changes}))
-
-    def node(self, invite, **changes):
-        key = sodium.b64(sodium.keypair(self.seed)[0])  # any 32 bytes of its own
-        machine = dict.fromkeys(("vendor", "product", "bios", "cpu", "hypervisor"), "")
-        return self.sign("node", **{"farm": 1, "invite": invite, "hostname": "n1", "os_version": "1", "wireguard_key": key,
-                                    "sealing_key": key, "resources": RESOURCES, "disks": [], "machine": machine,
-                                    "interfaces": [], **changes})
-
-    def contract(self, node, **changes):
-        volume = {"name": "data", "type": "volume", "data": {"size_bytes": GIB, "media": "ssd"}}
-        return self.sign("contract", **{"node": node.id, "expires": int(time.time()) + 3600,
-                                        "nonce": sodium.b64(os.urandom(16)), "reserves": {**SMALL, "sru_bytes": GIB},
-                                        "workloads": [volume], **changes})
-
-    def heartbeat(self, **changes):
-        return self.sign("heartbeat", **{"nonce": sodium.b64(os.urandom(16)), "uptime_s": 5, "used": SMALL, "log_size": 0,
-                                         "alerts": [], **changes})
-
-
-def hashes(proof):
-    return [base64.b64decode(text) for text in proof]
-
-
-def check_answer(directory, envelope, answer):
-    """The answer to a POST proves that the statement is in the tree that its checkpoint vouches for."""
-    size, root = directory.checkpoint(answer["checkpoint"])
-    proved = sodium.verify_inclusion(sodium.leaf_hash(envelope), answer["index"], size, hashes(answer["proof"]), root)
-    if not proved or answer["id"] != sodium.statement_id(envelope):
-        raise Failed(f"the answer for entry {answer['index']} proves nothing")
-
-
-# ---- The log, read as a monitor reads it: tiles and bundles only
-
-def tile_name(number):
-    text = f"{number % 1000:03}"
-    while number := number // 1000:
-        text = f"x{number % 1000:03}/{text}"
-    return text
-
-
-def read_tiles(directory, level, count):
-    """The `count` hashes of tile level `level`."""
-    found = []
-    for tile in range((count + 255) // 256):
-        width = min(256, count - 256 * tile)
-        body = directory.get(f"/log/tile/{level}/{tile_name(tile)}" + (f".p/{width}" if width < 256 else ""))
-        found += [body[i:i + 32] for i in range(0, len(body), 32)]
-    return found
-
-
-def read_entries(directory, size):
-    entries = []
-    for tile in range((size + 255) // 256):
-        width = min(256, size - 256 * tile)
-        body = directory.get(f"/log/tile/entries/{tile_name(tile)}" + (f".p/{width}" if width < 256 else ""))
-        while body:
-            length = int.from_bytes(body[:2], "big")
-            entries.append(body[2:2 + length].decode())
-            body = body[2 + length:]
-    return entries
-
-
-def check_log(directory):
-    """Reads the whole log and holds it against its checkpoint. The entries."""
-    size, root = directory.checkpoint()
-    entries = read_entries(directory, size)
-    leaves = [sodium.leaf_hash(entry) for entry in entries]
-    if len(entries) != size or read_tiles(directory, 0, size) != leaves:
-        raise Failed("bundles and tiles don't hold the same entries")
-    full = [sodium.tree_root(leaves[i:i + 256]) for i in range(0, size - size % 256, 256)]
-    if read_tiles(directory, 1, size // 256) != full:
-        raise Failed("tiles of level 1 don't hold the roots of those of level 0")
-    check(sodium.tree_root(leaves) == root, f"{size} entries from tiles give the root of the signed checkpoint")
-    return entries
-
-
-def replay(entries):
-    """The views that the entries give, as far as this story compares them."""
-    bots, farms, nodes, contracts = {}, [], {}, {}
-    for entry in entries:
-        kind, payload, signer = sodium.statement_kind(entry), sodium.envelope_payload(entry), sodium.envelope_signer(entry)
-        if signer is None:
-            raise Failed("an entry whose signature doesn't fit")
-        if kind == "bot":
-            bots[signer] = payload["name"]
-        elif kind == "farm":
-            farms.append(payload["name"])
-        elif kind == "node":
-            nodes[signer] = (sodium.statement_id(entry), payload["hostname"])
-        elif kind == "contract":
-            contracts[sodium.statement_id(entry)] = ("pending", False)
-        elif kind == "cancel":
-            contracts[payload["contract"]] = (contracts[payload["contract"]][0], True)
-        elif kind == "result":
-            contracts[payload["contract"]] = (payload["state"], contracts[payload["contract"]][1])
-    return bots, farms, nodes, contracts
-
-
-def read_pages(directory, path, limit):
-    items, after = [], ""
-    while True:
-        page = directory.get(f"{path}?limit={limit}{after}")
-        items += page["items"]
-        if page["next"] is None:
-            return items
-        after = f"&after={page['next']}"
-
-
-def check_views(directory, entries):
-    views = ({b["id"]: b["name"] for b in read_pages(directory, "/v1/bots", 300)},
-             [f["name"] for f in read_pages(directory, "/v1/farms", 1)],
-             {n["id"]: (n["statement"], n["hostname"]) for n in read_pages(directory, "/v1/nodes", 1)},
-             {c["id"]: (c["state"], c["cancelled"]) for c in read_pages(directory, "/v1/contracts", 2)})
-    check(views == replay(entries), "the views are what a replay of the log gives, page by page")
 
 
 # ---- The chapters
@@ -520,9 +331,35 @@ def many(directory, world):
         if hashes(proof) != sodium.consistency_proof(leaves, first, to):
             raise Failed(f"consistency proof from {first} to {to}")
     check(True, "20 inclusion and 20 consistency proofs at random")
-    tile = directory.ask("GET", "/log/tile/0/000")
-    check("immutable" in tile.headers["Cache-Control"] and tile.headers["Content-Type"] == "application/octet-stream", "tiles may be cached")
+    what_caches_see(directory)
     check_views(directory, entries)
+
+
+def what_caches_see(directory):
+    full, partial = directory.ask("GET", "/log/tile/0/000"), directory.ask("GET", "/log/tile/1/000.p/1")
+    check("immutable" in full.headers["Cache-Control"] and full.headers["Content-Type"] == "application/octet-stream",
+          "a full tile may be cached for ever")
+    check("max-age=3600" in partial.headers["Cache-Control"], "a partial one for an hour")
+    note = directory.ask("GET", "/log/checkpoint")
+    check(note.headers["Cache-Control"] == "public, max-age=1" and note.headers["Content-Type"] == "text/plain; charset=utf-8",
+          "the checkpoint for a second")
+    for path in ("/log/checkpoint", "/log/tile/0/000", "/log/tile/entries/000"):
+        first = directory.ask("GET", path)
+        again = directory.ask("GET", path, headers={"If-None-Match": f'"x", W/{first.headers["ETag"]}'})
+        other = directory.ask("GET", path, headers={"If-None-Match": '"x"'})
+        check(again.status == 304 and not again.body and again.headers["ETag"] == first.headers["ETag"] and other.status == 200,
+              f"{path}: 304 to whoever has it")
+    plain = directory.ask("GET", "/log/tile/entries/000")
+    for accept, zipped in (("gzip", True), ("br;q=1, GZIP;q=0.1", True), ("gzip;q=0", False), ("identity", False)):
+        bundle = directory.ask("GET", "/log/tile/entries/000", headers={"Accept-Encoding": accept})
+        body = gzip.decompress(bundle.body) if bundle.headers["Content-Encoding"] == "gzip" else bundle.body
+        if (bundle.headers["Content-Encoding"] == "gzip") != zipped or body != plain.body or bundle.headers["Vary"] != "Accept-Encoding":
+            raise Failed(f"a bundle for Accept-Encoding: {accept}: {dict(bundle.headers)}")
+        if zipped and bundle.headers["ETag"] == plain.headers["ETag"]:
+            raise Failed("gzip and plain bytes have one strong ETag")
+    check(True, "a bundle goes out as gzip to whoever takes it")
+    missing = directory.ask("GET", "/log/tile/0/999")
+    check(missing.status == 404 and missing.headers["Cache-Control"] == "no-store", "what isn't there yet isn't cached")
 
 
 def killed(directory, world):
@@ -602,7 +439,7 @@ def stores(directory, folder):
 
 def usage(directory):
     step("the command line")
-    for arguments, code, text in ((["--help"], 0, "usage:"), ([], 2, "are needed"), (["--bad"], 2, "usage:"), (["x"], 2, "options only"),
+    for arguments, code, text in ((["--help"], 0, "usage:"), ([], 2, "are needed"), (["--bad"], 2, "usage:"), (["x"], 2, "no command x"), (["--store", "sqlite:x", "y"], 2, "options only"),
                                   (["--store", "mysql:x", "--key", directory.key, "--listen", "127.0.0.1:0"], 2, "sqlite:PATH"),
                                   ([*directory.command()[1:-4], "--listen", "nowhere"], 2, "ADDRESS:PORT"),
                                   ([*directory.command()[1:-4], "--listen", "127.0.0.1:70000"], 2, "65535"),
