@@ -15,9 +15,9 @@ HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
     note.c checkpoint.c cosignature.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
-zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c boot.c bucket.c census.c cgroup.c client.c console.c fault.c kexec.c logs.c loop.c machine.c orphans.c page.c \
-    power.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c supervisor.c test.c unit.c watchdog.c words.c \
-    history.c merge.c)
+zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c boot.c bucket.c capability.c census.c cgroup.c client.c console.c fault.c history.c kexec.c logs.c loop.c \
+    machine.c merge.c orphans.c page.c power.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c supervisor.c \
+    test.c unit.c value.c watchdog.c words.c)
 zinit_LIBS = -lyaml -lcjson -lsodium
 
 storaged_SOURCES = $(addprefix storaged/, main.c state.c path.c disk.c probe.c measure.c mounts.c mkfs.c quota.c volume.c pool.c \

@@ -130,3 +130,8 @@ uint64_t machine_delay_ms(unsigned failures)
     delay = (uint64_t)FIRST_MS << (failures - 1);
     return delay < CAP_MS ? delay : CAP_MS;
 }
+
+bool machine_is_crash_loop(unsigned failures)
+{
+    return failures >= 3;
+}

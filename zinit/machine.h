@@ -76,3 +76,5 @@ enum machine_event machine_exit_event(enum machine_restart restart, bool oneshot
 #define MACHINE_STABLE_MS 10000 /* a process that lasted so long begins the row of delays anew */
 /* The wait before the next start after `failures` earlier ones in a row: none, then 250 ms doubling to 30 s. */
 uint64_t machine_delay_ms(unsigned failures);
+/* True when so many processes in a row, not stable, ended that it is no accident. */
+bool machine_is_crash_loop(unsigned failures);

@@ -36,6 +36,17 @@ bool service_is_there(const struct service *service)
     return service->state == MACHINE_RUNNING || service->state == MACHINE_SUCCESS;
 }
 
+bool service_is_well(const struct service *service)
+{
+    uint64_t now = loop_now_ms();
+
+    if (service->state == MACHINE_FAILURE || (service->state == MACHINE_ERROR && !service->told))
+        return false;
+    if (machine_is_crash_loop(service->failures) && !(service->pid && now - service->started_ms >= MACHINE_STABLE_MS))
+        return false;
+    return service->away_ms == 0 || now - service->away_ms < SERVICE_PATIENCE_MS;
+}
+
 /* ---- readiness */
 
 static void on_ready_fd(struct loop_source *source, uint32_t events)
@@ -59,7 +70,7 @@ static int open_ready(struct service *service, int *ret_fd)
 {
     int ends[2], error;
 
-    if (!service->unit.ready_fd)
+    if (service->unit.ready != UNIT_READY_FD)
         return 0;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
@@ -115,7 +126,7 @@ static int open_output(struct service *service, int *ret_fd)
 static int spawn_main(struct service *service, int *ret_error)
 {
     cleanup_close int output = -1, ready = -1, group = -1;
-    cleanup_free char **env = service_env(service, service->unit.ready_fd);
+    cleanup_free char **env = service_env(service, service->unit.ready == UNIT_READY_FD);
     int result = env ? 0 : -ENOMEM;
 
     if (!result)
@@ -246,6 +257,7 @@ void service_reaped(struct service *service, const siginfo_t *info)
     bool told = service->state == MACHINE_STOPPING || service->state == MACHINE_REPLACING;
     enum machine_event event;
 
+    service->told = told;
     service->good =
         info->si_code == CLD_EXITED ? info->si_status == 0 : told && info->si_status == service->unit.stop_signal;
     describe_exit(service, info);
@@ -280,7 +292,7 @@ static enum machine_event act(struct service *service, enum machine_action actio
         return spawn(service);
     case MACHINE_SIGNAL:
         service_signal(service, service->unit.stop_signal);
-        loop_arm(loop, &service->timer, (uint64_t)service->unit.shutdown_timeout_ms);
+        loop_arm(loop, &service->timer, service->unit.shutdown_timeout_ms);
         break;
     case MACHINE_KILL:
         log_warning("%s: didn't end in time, is killed", service->unit.name);
@@ -300,7 +312,15 @@ static enum machine_event enter(struct service *service, enum machine_state befo
         return NO_EVENT;
     if (service->unit.test)
         test_begin(service);
-    return service->unit.test || service->unit.ready_fd ? NO_EVENT : MACHINE_READY;
+    return service->unit.test || service->unit.ready == UNIT_READY_FD ? NO_EVENT : MACHINE_READY;
+}
+
+static void note_absence(struct service *service)
+{
+    if (!machine_wanted_up(service->state) || service_is_there(service))
+        service->away_ms = 0;
+    else if (service->away_ms == 0)
+        service->away_ms = loop_now_ms();
 }
 
 void service_feed(struct service *service, enum machine_event event)
@@ -318,6 +338,7 @@ void service_feed(struct service *service, enum machine_event event)
         if (event == NO_EVENT)
             event = enter(service, before);
     }
+    note_absence(service);
     if (--supervisor->depth == 0)
         supervisor_settle(supervisor);
 }

@@ -196,9 +196,11 @@ void supervisor_close(struct supervisor *supervisor)
 
 /* ---- services */
 
-static void on_unit_warning(void *context, const char *text)
+/* The first error is told by who asked for the unit. */
+static void on_unit_tale(void *context, enum unit_tale tale, const char *text)
 {
-    log_warning("%s", text);
+    if (tale == UNIT_WARNING)
+        log_warning("%s", text);
 }
 
 static void forget_searches(struct supervisor *supervisor)
@@ -215,7 +217,7 @@ int supervisor_add(struct supervisor *supervisor, const char *name, struct servi
 
     if (supervisor_find(supervisor, name))
         return SUPERVISOR_KNOWN;
-    result = unit_load(supervisor->dir, name, &unit, on_unit_warning, NULL, reason);
+    result = unit_load(supervisor->dir, name, &unit, on_unit_tale, NULL, reason);
     if (result)
         return result;
     while (*place)

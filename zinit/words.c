@@ -1,4 +1,5 @@
-/* Splitting into words: one pass, a word gathered in a buffer as long as the whole text, which no word can exceed. */
+/* Splitting into words: one pass, a word gathered in a buffer as long as the whole text, which no word can exceed,
+ * and as many words as it can hold at most. */
 
 #include "zinit/words.h"
 
@@ -100,8 +101,9 @@ static const char *skip(const char *text)
 
 int words_split(const char *text, char ***ret_words, struct reason *reason)
 {
-    cleanup_free char *word = malloc(strlen(text) + 1);
-    char **words = calloc(1, sizeof *words);
+    size_t size = strlen(text), count = 0;
+    cleanup_free char *word = malloc(size + 1);
+    char **words = calloc(size / 2 + 2, sizeof *words), **fitted;
 
     if (!word || !words)
         goto no_memory;
@@ -111,10 +113,12 @@ int words_split(const char *text, char ***ret_words, struct reason *reason)
             words_free(words);
             return reason_refuse(reason, NULL, "a quote (or a \\ at the end) is left open: close it");
         }
-        if (words_append(&words, word) < 0)
+        words[count] = strdup(word);
+        if (!words[count++])
             goto no_memory;
     }
-    *ret_words = words;
+    fitted = realloc(words, (count + 1) * sizeof *words);
+    *ret_words = fitted ? fitted : words;
     return 0;
 
 no_memory:

@@ -6,7 +6,7 @@ FUZZ_TARGETS = fuzz_json fuzz_statement fuzz_checkpoint fuzz_3bot_deployment fuz
     fuzz_provisiond_contract fuzz_netd_lease
 fuzz_3bot_deployment_SOURCES = $(addprefix contrib/3bot/, deployment.c yaml.c units.c)
 fuzz_3bot_deployment_LIBS = -lyaml
-fuzz_zinit_unit_SOURCES = $(addprefix zinit/, unit.c words.c signals.c)
+fuzz_zinit_unit_SOURCES = $(addprefix zinit/, unit.c value.c words.c signals.c capability.c)
 fuzz_zinit_unit_LIBS = -lyaml
 fuzz_provisiond_layer_SOURCES = $(addprefix provisiond/, layer.c inodes.c cache.c)
 fuzz_provisiond_layer_LIBS = -larchive

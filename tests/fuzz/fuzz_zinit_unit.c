@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static void on_warning(void *context, const char *text)
+static void on_tale(void *context, enum unit_tale tale, const char *text)
 {
     assert(text[0]);
 }
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct unit unit;
     struct reason reason = { "" };
-    int result = unit_parse("unit", "unit.yaml", (const char *)bytes, size, &unit, on_warning, NULL, &reason);
+    int result = unit_parse("unit", "unit.yaml", (const char *)bytes, size, &unit, on_tale, NULL, &reason);
 
     if (result == REFUSED)
         assert(reason.text[0]);

@@ -1,5 +1,6 @@
 /* Units: what zinit's YAML says, and what is said about YAML that is wrong. */
 
+#include "zinit/capability.h"
 #include "zinit/unit.h"
 #include "zinit/words.h"
 
@@ -10,20 +11,24 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <linux/capability.h>
+
 #include <cmocka.h>
 
-static char warnings[1024];
+static char warnings[4096], errors[4096];
 
-static void on_warning(void *context, const char *text)
+static void on_tale(void *context, enum unit_tale tale, const char *text)
 {
-    strncat(warnings, text, sizeof warnings - strlen(warnings) - 2);
-    strcat(warnings, "\n");
+    char *all = tale == UNIT_WARNING ? warnings : errors;
+
+    strncat(all, text, sizeof warnings - strlen(all) - 2);
+    strcat(all, "\n");
 }
 
 static int parse(const char *text, struct unit *unit, struct reason *reason)
 {
-    warnings[0] = '\0';
-    return unit_parse("web", "web.yaml", text, strlen(text), unit, on_warning, NULL, reason);
+    warnings[0] = errors[0] = '\0';
+    return unit_parse("web", "web.yaml", text, strlen(text), unit, on_tale, NULL, reason);
 }
 
 static void refuses(const char *text, const char *expected)
@@ -48,7 +53,11 @@ static void the_least_unit_has_zinits_defaults(void **state)
     assert_int_equal(unit.shutdown_timeout_ms, 10000);
     assert_int_equal(unit.log, UNIT_LOG_RING);
     assert_int_equal(unit.restart, MACHINE_RESTART_ALWAYS);
-    assert_false(unit.oneshot || unit.ready_fd || unit.after || unit.env || unit.test || unit.dir);
+    assert_false(unit.oneshot || unit.ready || unit.after || unit.env || unit.test || unit.dir);
+    assert_null(unit.health.exec);
+    assert_null(unit.user);
+    assert_int_equal(unit.capabilities, CAPABILITY_ALL);
+    assert_false(unit.critical || unit.no_new_privs || unit.read_only);
     assert_string_equal(warnings, "");
     unit_close(&unit);
 }
@@ -59,7 +68,10 @@ static void every_key_is_read(void **state)
                                "test: /bin/probe\noneshot: no\nafter: [netd, storaged]\n"
                                "signal:\n  stop: usr1\nlog: null\nenv:\n  A: b c\n  N: 5\ndir: /tmp\n"
                                "shutdown_timeout: 3\nrestart: on-failure\n"
-                               "limits: {memory_bytes: 1048576, cpu_milli: 500, pids: 32}\n";
+                               "limits: {memory_bytes: 1048576, cpu_milli: 500, pids: 32, nofile: 64}\n"
+                               "health: {exec: '/bin/probe -q', every_s: 5, failures: 2}\ncritical: true\n"
+                               "user: web:www\ncapabilities: [CAP_NET_BIND_SERVICE, chown]\nno_new_privs: yes\n"
+                               "read_only: true\nwritable:\n  - /run/web\n";
     struct unit unit;
 
     assert_int_equal(parse(text, &unit, NULL), 0);
@@ -77,6 +89,14 @@ static void every_key_is_read(void **state)
     assert_int_equal(unit.limits.memory_bytes, 1048576);
     assert_int_equal(unit.limits.cpu_milli, 500);
     assert_int_equal(unit.limits.pids, 32);
+    assert_int_equal(unit.limits.nofile, 64);
+    assert_string_equal(unit.health.exec[1], "-q");
+    assert_int_equal(unit.health.every_ms, 5000);
+    assert_int_equal(unit.health.failures, 2);
+    assert_string_equal(unit.user, "web:www");
+    assert_int_equal(unit.capabilities, 1 << CAP_NET_BIND_SERVICE | 1 << CAP_CHOWN);
+    assert_string_equal(unit.writable[0], "/run/web");
+    assert_true(unit.critical && unit.no_new_privs && unit.read_only);
     assert_string_equal(warnings, "");
     unit_close(&unit);
 }
@@ -101,7 +121,7 @@ static void json_is_read_too(void **state)
         parse("{\"exec\":\"/bin/web \\\"a b\\\"\",\"env\":{\"A\":\"x\\u00e9\"},\"ready\":\"fd\"}", &unit, NULL), 0);
     assert_string_equal(unit.exec[1], "a b");
     assert_string_equal(unit.env[0], "A=x\xc3\xa9");
-    assert_true(unit.ready_fd);
+    assert_int_equal(unit.ready, UNIT_READY_FD);
     unit_close(&unit);
 }
 
@@ -120,12 +140,12 @@ static void wrong_units_are_refused_with_place_and_remedy(void **state)
     struct unit unit;
     struct reason reason;
 
-    refuses("", "web.yaml: must be a mapping");
+    refuses("", "web.yaml:1: unit: must be a mapping");
     refuses("- a\n", "must be a mapping");
-    refuses("oneshot: true\n", "exec is missing");
+    refuses("oneshot: true\n", "web.yaml:1: exec: is missing");
     refuses("exec: a\n\tb: c\n", "web.yaml:2: isn't YAML");
     refuses("exec: [a, b]\n", "web.yaml:1: exec: must be one text");
-    refuses("exec: ''\n", "must name a program");
+    refuses("exec: ''\n", "exec: is missing");
     refuses("exec: \"a 'b\"\n", "left open");
     refuses("exec: a\nsignal:\n  stop: SIGNOTHING\n", "web.yaml:3: signal.stop: must be a signal's name");
     refuses("exec: a\noneshot: perhaps\n", "web.yaml:2: oneshot: must be true or false");
@@ -140,7 +160,51 @@ static void wrong_units_are_refused_with_place_and_remedy(void **state)
     refuses("exec: a\nexec: b\n", "web.yaml:2: exec: stands there twice");
     refuses("exec: a\nready: fd\ntest: b\n", "exclude each other");
     refuses("exec: *nowhere\n", "isn't YAML");
+    refuses("exec: a\n\tb: c\n", "indent with spaces, not with a tab");
+    refuses("exec: a\n---\nexec: b\n", "web.yaml:3: a second document");
+    refuses("exec: a\nhealth: {every_s: 5}\n", "web.yaml:2: health: exec is missing in it");
+    refuses("exec: a\nhealth:\n  exec: b\n  every_s: 0\n", "web.yaml:4: health.every_s: must be a whole number from 1");
+    refuses("exec: a\nuser: 'a b'\n", "web.yaml:2: user: must be");
+    refuses("exec: a\nuser: ':b'\n", "user: must be");
+    refuses("exec: a\nuser: 'a:'\n", "user: must be");
+    refuses("exec: a\nuser: 'a:b:c'\n", "user: must be");
+    refuses("exec: a\ncapabilities: [NET_BIND]\n", "web.yaml:2: capabilities: must be capabilities' names");
+    refuses("exec: a\nread_only: true\nwritable: [run]\n", "web.yaml:3: writable: must be absolute");
+    refuses("exec: a\nwritable: [/run]\n", "writable: means nothing without read_only");
+    refuses("exec: a\nenv: {A: b, A: c}\n", "web.yaml:2: A: stands there twice");
     assert_int_equal(unit_parse("../x", "x.yaml", "exec: a", 7, &unit, NULL, NULL, &reason), REFUSED);
+}
+
+static void all_that_is_wrong_is_told_not_the_first_only(void **state)
+{
+    struct unit unit;
+    struct reason reason = { "" };
+
+    assert_int_equal(parse("exec: 'a\"'\ncolour: red\noneshot: perhaps\nafter: [../a, b, /c]\n"
+                           "limits:\n  pids: many\n  nofile: -1\n",
+                           &unit, &reason),
+                     REFUSED);
+    assert_non_null(strstr(reason.text, "web.yaml:1: exec: a quote"));
+    assert_non_null(strstr(errors, "web.yaml:1: exec: a quote"));
+    assert_non_null(strstr(errors, "web.yaml:3: oneshot"));
+    assert_non_null(strstr(errors, "web.yaml:4: after"));
+    assert_non_null(strstr(errors, "web.yaml:6: limits.pids"));
+    assert_non_null(strstr(errors, "web.yaml:7: limits.nofile"));
+    assert_non_null(strstr(warnings, "web.yaml:2: unknown key colour"));
+}
+
+static void nothing_behind_a_key_is_as_if_it_werent_there(void **state)
+{
+    struct unit unit;
+
+    assert_int_equal(parse("exec: a\ntest: ''\nafter:\nenv:\ndir: ''\nsignal: {}\ncapabilities: []\n", &unit, NULL), 0);
+    assert_null(unit.test);
+    assert_null(unit.after);
+    assert_null(unit.env);
+    assert_null(unit.dir);
+    assert_int_equal(unit.stop_signal, SIGTERM);
+    assert_int_equal(unit.capabilities, 0); /* but for this one: it keeps none */
+    unit_close(&unit);
 }
 
 static void a_missing_or_giant_file_is_refused(void **state)
@@ -201,6 +265,8 @@ int main(void)
         cmocka_unit_test(json_is_read_too),
         cmocka_unit_test(unknown_keys_are_warned_of_with_file_and_line),
         cmocka_unit_test(wrong_units_are_refused_with_place_and_remedy),
+        cmocka_unit_test(all_that_is_wrong_is_told_not_the_first_only),
+        cmocka_unit_test(nothing_behind_a_key_is_as_if_it_werent_there),
         cmocka_unit_test(a_missing_or_giant_file_is_refused),
         cmocka_unit_test(words_are_split_as_a_shell_would),
         cmocka_unit_test(open_quotes_are_refused),
