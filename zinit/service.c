@@ -38,13 +38,13 @@ bool service_is_there(const struct service *service)
 
 bool service_is_well(const struct service *service)
 {
-    uint64_t now = loop_now_ms();
+    bool stable = service->pid && loop_now_ms() - service->started_ms >= MACHINE_STABLE_MS;
 
-    if (service->state == MACHINE_FAILURE || (service->state == MACHINE_ERROR && !service->told))
+    if (machine_is_crash_loop(service->failures) && !stable)
         return false;
-    if (machine_is_crash_loop(service->failures) && !(service->pid && now - service->started_ms >= MACHINE_STABLE_MS))
-        return false;
-    return service->away_ms == 0 || now - service->away_ms < SERVICE_PATIENCE_MS;
+    if (!machine_wanted_up(service->state))
+        return service->told || service->state == MACHINE_SUCCESS || service->state == MACHINE_UNKNOWN;
+    return service_is_there(service);
 }
 
 /* ---- readiness */
@@ -315,14 +315,6 @@ static enum machine_event enter(struct service *service, enum machine_state befo
     return service->unit.test || service->unit.ready == UNIT_READY_FD ? NO_EVENT : MACHINE_READY;
 }
 
-static void note_absence(struct service *service)
-{
-    if (!machine_wanted_up(service->state) || service_is_there(service))
-        service->away_ms = 0;
-    else if (service->away_ms == 0)
-        service->away_ms = loop_now_ms();
-}
-
 void service_feed(struct service *service, enum machine_event event)
 {
     struct supervisor *supervisor = service->supervisor;
@@ -338,7 +330,6 @@ void service_feed(struct service *service, enum machine_event event)
         if (event == NO_EVENT)
             event = enter(service, before);
     }
-    note_absence(service);
     if (--supervisor->depth == 0)
         supervisor_settle(supervisor);
 }

@@ -25,7 +25,6 @@ struct service {
     bool acyclic;      /* looked at since the services last changed */
     bool visited;      /* supervisor's search for cycles */
     uint64_t started_ms;
-    uint64_t away_ms;  /* since when it is wanted but not there; 0: it is there, or isn't wanted */
     bool told;         /* its last process was told to end */
     int64_t oom_kills; /* seen before this process */
     struct log_stream log;
@@ -66,10 +65,9 @@ const char *service_state_name(const struct service *service);
 /* True when what comes after it may start. */
 bool service_is_there(const struct service *service);
 
-/* False when it can't do its work though it is wanted: it failed for good, is in a crash loop, or has been wanted for
- * SERVICE_PATIENCE_MS without being there for what comes after it. */
+/* True while it does its work, or while nobody wants it to: false from its failure or the end of a process that nobody
+ * asked for until it is there again, and throughout a crash loop, though a process may be up for a moment. */
 bool service_is_well(const struct service *service);
-#define SERVICE_PATIENCE_MS 300000
 
 /* The environment of its processes, made for one spawn: the array is the caller's, free(), its strings aren't; NULL
  * when memory is out. `ready` adds the variable that tells of the readiness descriptor. */
