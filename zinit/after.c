@@ -1,5 +1,6 @@
-/* What a service comes after. A circle is looked for depth first, once a service after any change to the set of
- * services. */
+/* What a service comes after. A blocked one hangs on the first that isn't there yet, and is looked at again when that
+ * one changes: an event costs what depends on it, not what there is. A circle is looked for depth first; what a search
+ * has found clean stays so until the set of services changes. */
 
 #include "zinit/after.h"
 
@@ -8,36 +9,93 @@
 
 #include <stdio.h>
 
-/* Depth first from `service`: does one that it comes after come after `target`? */
-static bool reaches(struct supervisor *supervisor, struct service *service, const struct service *target)
+static bool is_known_acyclic(const struct service *service)
 {
-    service->visited = true;
+    return service->acyclic_in == service->supervisor->generation;
+}
+
+/* Depth first: is there no way from here back onto the way here? Remembers of each that is clean. */
+static bool is_clean(struct service *service)
+{
+    bool clean = true;
+
+    service->visited_by = service->supervisor->searches;
+    service->on_path = true;
     for (char **name = service->unit.after; name && *name; name++) {
-        struct service *other = supervisor_find(supervisor, *name);
+        struct service *other = supervisor_find(service->supervisor, *name);
+        if (!other || is_known_acyclic(other))
+            continue;
+        if (other->on_path || other->visited_by == service->supervisor->searches || !is_clean(other))
+            clean = false;
+    }
+    service->on_path = false;
+    if (clean)
+        service->acyclic_in = service->supervisor->generation;
+    return clean;
+}
+
+/* Depth first from `service`: does one that it comes after come after `target`? */
+static bool reaches(struct service *service, const struct service *target)
+{
+    service->visited_by = service->supervisor->searches;
+    for (char **name = service->unit.after; name && *name; name++) {
+        struct service *other = supervisor_find(service->supervisor, *name);
         if (other == target)
             return true;
-        if (other && !other->visited && reaches(supervisor, other, target))
+        if (!other || is_known_acyclic(other) || other->visited_by == service->supervisor->searches)
+            continue;
+        if (reaches(other, target))
             return true;
     }
     return false;
 }
 
+/* The first search is enough for all but those that come after a circle without being in it. */
 static bool is_cyclic(struct service *service)
 {
-    struct supervisor *supervisor = service->supervisor;
-
-    if (service->acyclic)
+    if (is_known_acyclic(service))
         return false;
-    for (struct service *each = supervisor->services; each; each = each->next)
-        each->visited = false;
-    service->acyclic = !reaches(supervisor, service, service);
-    return !service->acyclic;
+    service->supervisor->searches++;
+    if (is_clean(service))
+        return false;
+    service->supervisor->searches++;
+    if (reaches(service, service))
+        return true;
+    service->acyclic_in = service->supervisor->generation;
+    return false;
 }
 
 static enum machine_event reject(struct service *service)
 {
     log_error("%s: %s", service->unit.name, service->reason);
     return MACHINE_REJECT;
+}
+
+static void move_to(struct service *service, struct service **list)
+{
+    after_leave(service);
+    service->next_waiter = *list;
+    if (*list)
+        (*list)->waiter_place = &service->next_waiter;
+    service->waiter_place = list;
+    *list = service;
+}
+
+void after_leave(struct service *service)
+{
+    if (!service->waiter_place)
+        return;
+    *service->waiter_place = service->next_waiter;
+    if (service->next_waiter)
+        service->next_waiter->waiter_place = service->waiter_place;
+    service->next_waiter = NULL;
+    service->waiter_place = NULL;
+}
+
+void after_wake(struct service *service)
+{
+    while (service->waiters)
+        move_to(service->waiters, &service->supervisor->due);
 }
 
 enum machine_event after_check(struct service *service)
@@ -50,13 +108,14 @@ enum machine_event after_check(struct service *service)
         return reject(service);
     }
     for (char **name = service->unit.after; name && *name; name++) {
-        const struct service *other = supervisor_find(service->supervisor, *name);
+        struct service *other = supervisor_find(service->supervisor, *name);
         if (!other) {
             snprintf(service->reason, size, "after: there is no service %.127s: add its unit, or take it out", *name);
             return reject(service);
         }
         if (!service_is_there(other)) {
             snprintf(service->reason, size, "waits for %.127s (%s)", *name, service_state_name(other));
+            move_to(service, &other->waiters);
             return AFTER_WAIT;
         }
     }

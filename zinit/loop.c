@@ -1,11 +1,12 @@
-/* The loop: one epoll instance, one timerfd set to the nearest of a sorted list of timers. An idle supervisor has no
- * timer armed and so never wakes. Taking one event a turn costs a system call each and spares every stale-pointer
- * question that batches bring. */
+/* The loop: one epoll instance, whose wait ends when the first timer is due. An idle supervisor has no timer armed and
+ * so never wakes. Taking one event and one timer a turn costs a system call each; it spares every stale-pointer
+ * question that batches bring, and neither events nor timers, however many, hold up the others. */
 
 #include "zinit/loop.h"
 
 #include <errno.h>
-#include <sys/timerfd.h>
+#include <limits.h>
+#include <stddef.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,51 +18,42 @@ uint64_t loop_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void set_clock(struct loop *loop)
+static struct loop_timer *first_timer(const struct loop *loop)
 {
-    struct itimerspec when = { 0 };
+    struct heap_node *node = loop->timers.first;
 
-    if (loop->timers) {
-        when.it_value.tv_sec = (time_t)(loop->timers->at_ms / 1000);
-        when.it_value.tv_nsec = (long)(loop->timers->at_ms % 1000) * 1000000 + 1; /* all zero would disarm it */
-    }
-    timerfd_settime(loop->clock.fd, TFD_TIMER_ABSTIME, &when, NULL);
+    return node ? (struct loop_timer *)((char *)node - offsetof(struct loop_timer, node)) : NULL;
 }
 
-static void on_clock(struct loop_source *source, uint32_t events)
+/* How long to wait for an event, as epoll_wait has it: -1 for ever, 0 when a timer is due. */
+static int wait_ms(const struct loop *loop)
 {
-    struct loop *loop = source->context;
-    uint64_t expirations, now = loop_now_ms();
+    struct heap_node *first = loop->timers.first;
+    uint64_t now = first ? loop_now_ms() : 0;
 
-    if (read(source->fd, &expirations, sizeof expirations) < 0 && errno != EAGAIN)
+    if (!first || first->key <= now)
+        return first ? 0 : -1;
+    return first->key - now < INT_MAX ? (int)(first->key - now) : INT_MAX;
+}
+
+static void fire_one(struct loop *loop)
+{
+    struct loop_timer *timer = first_timer(loop);
+
+    if (!timer || timer->node.key > loop_now_ms())
         return;
-    while (loop->timers && loop->timers->at_ms <= now) {
-        struct loop_timer *timer = loop->timers;
-        loop->timers = timer->next;
-        timer->armed = false;
-        timer->on_fire(timer);
-    }
-    set_clock(loop);
+    loop_disarm(loop, timer);
+    timer->on_fire(timer);
 }
 
 int loop_open(struct loop *loop)
 {
-    int error;
-
-    *loop = (struct loop){ .clock = { .fd = -1, .on_event = on_clock, .context = loop } };
-    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (loop->epoll_fd < 0)
-        return -errno;
-    loop->clock.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (loop->clock.fd < 0)
-        return -errno;
-    error = loop_add(loop, &loop->clock, EPOLLIN);
-    return error;
+    *loop = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+    return loop->epoll_fd < 0 ? -errno : 0;
 }
 
 void loop_close(struct loop *loop)
 {
-    loop_remove(loop, &loop->clock);
     if (loop->epoll_fd > 0)
         close(loop->epoll_fd);
     loop->epoll_fd = -1;
@@ -71,10 +63,12 @@ void loop_run(struct loop *loop)
 {
     while (!loop->ended) {
         struct epoll_event event;
-        if (epoll_wait(loop->epoll_fd, &event, 1, -1) == 1) {
+        if (epoll_wait(loop->epoll_fd, &event, 1, wait_ms(loop)) == 1) {
             struct loop_source *source = event.data.ptr;
             source->on_event(source, event.events);
         }
+        if (!loop->ended)
+            fire_one(loop);
     }
 }
 
@@ -108,29 +102,14 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 
 void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms)
 {
-    struct loop_timer **place = &loop->timers;
-
     loop_disarm(loop, timer);
-    timer->at_ms = loop_now_ms() + delay_ms;
-    while (*place && (*place)->at_ms <= timer->at_ms)
-        place = &(*place)->next;
-    timer->next = *place;
+    heap_add(&loop->timers, &timer->node, loop_now_ms() + delay_ms);
     timer->armed = true;
-    *place = timer;
-    if (loop->timers == timer)
-        set_clock(loop);
 }
 
 void loop_disarm(struct loop *loop, struct loop_timer *timer)
 {
-    struct loop_timer **place = &loop->timers;
-
-    if (!timer->armed)
-        return;
-    while (*place != timer)
-        place = &(*place)->next;
-    *place = timer->next;
+    if (timer->armed)
+        heap_remove(&loop->timers, &timer->node);
     timer->armed = false;
-    if (place == &loop->timers)
-        set_clock(loop);
 }

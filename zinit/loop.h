@@ -1,7 +1,9 @@
 #pragma once
 
-/* The loop of PID 1: epoll, and timers over one timerfd. One event is taken from the kernel at a time, so that a
- * callback may remove and free any source, itself included. Nothing here allocates. */
+/* The loop of PID 1: epoll, and timers. One event is taken from the kernel at a time, so that a callback may remove and
+ * free any source or timer, itself included. Nothing here allocates. */
+
+#include "zinit/heap.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,16 +18,14 @@ struct loop_source {
 struct loop_timer {
     void (*on_fire)(struct loop_timer *timer);
     void *context;
+    bool armed; /* to be read only */
     /* private */
-    struct loop_timer *next;
-    uint64_t at_ms;
-    bool armed;
+    struct heap_node node; /* its key: when it fires, in ms of loop_now_ms */
 };
 
 struct loop {
     int epoll_fd;
-    struct loop_source clock;
-    struct loop_timer *timers; /* the next to fire first */
+    struct heap timers;
     bool ended;
 };
 

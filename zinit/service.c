@@ -138,14 +138,17 @@ static int spawn_main(struct service *service, int *ret_error)
     if (result)
         return result;
     service->oom_kills = cgroup_oom_kills(service->unit.name);
-    return spawn_process(&(struct spawn){ .argv = service->unit.exec,
-                                          .env = env,
-                                          .dir = service->unit.dir,
-                                          .output_fd = output,
-                                          .ready_fd = ready,
-                                          .cgroup_fd = group,
-                                          .oom_score = service->unit.limits.memory_bytes ? LIMITED_OOM_SCORE : 0 },
-                         &service->pid, ret_error);
+    result = spawn_process(&(struct spawn){ .argv = service->unit.exec,
+                                            .env = env,
+                                            .dir = service->unit.dir,
+                                            .output_fd = output,
+                                            .ready_fd = ready,
+                                            .cgroup_fd = group,
+                                            .oom_score = service->unit.limits.memory_bytes ? LIMITED_OOM_SCORE : 0 },
+                           &service->pid, ret_error);
+    if (result == 0)
+        children_await(&service->supervisor->children, &service->process, service->pid);
+    return result;
 }
 
 /* The process is gone, or never came: what was opened for it goes too. */
@@ -252,8 +255,9 @@ static void describe_exit(struct service *service, const siginfo_t *info)
                  info->si_code == CLD_DUMPED ? ", core dumped" : "");
 }
 
-void service_reaped(struct service *service, const siginfo_t *info)
+static void on_process_end(struct child *child, const siginfo_t *info)
 {
+    struct service *service = child->context;
     bool told = service->state == MACHINE_STOPPING || service->state == MACHINE_REPLACING;
     enum machine_event event;
 
@@ -324,6 +328,10 @@ void service_feed(struct service *service, enum machine_event event)
         enum machine_state before = service->state;
         struct machine_step step = machine_next(before, event);
         service->state = step.state;
+        if (step.state != before) {
+            after_leave(service);
+            after_wake(service);
+        }
         if (step.state != before && !(is_ending(step.state) && is_ending(before)))
             loop_disarm(&supervisor->loop, &service->timer);
         event = act(service, step.action);
@@ -359,6 +367,7 @@ struct service *service_new(struct supervisor *supervisor, struct unit *unit)
     service->supervisor = supervisor;
     service->unit = *unit;
     *unit = (struct unit){ 0 };
+    service->process = (struct child){ .on_end = on_process_end, .context = service };
     service->ready = (struct loop_source){ .fd = -1, .on_event = on_ready_fd, .context = service };
     service->timer = (struct loop_timer){ .on_fire = on_timer, .context = service };
     service->sweep = (struct loop_timer){ .on_fire = on_sweep, .context = service };
@@ -372,6 +381,9 @@ void service_free(struct service *service)
 {
     struct loop *loop = &service->supervisor->loop;
 
+    after_leave(service);
+    after_wake(service);
+    children_leave(&service->supervisor->children, &service->process);
     loop_remove(loop, &service->ready);
     loop_disarm(loop, &service->timer);
     loop_disarm(loop, &service->sweep);

@@ -2,6 +2,7 @@
 
 /* One service: its unit, where it is in its life, and its process. */
 
+#include "zinit/children.h"
 #include "zinit/logs.h"
 #include "zinit/loop.h"
 #include "zinit/machine.h"
@@ -12,18 +13,19 @@
 struct supervisor;
 
 struct service {
-    struct service *next;
+    /* supervisor.c's: the list of all, and the table by name */
+    struct service *next, *previous;
+    struct table_node by_name;
     struct supervisor *supervisor;
     struct unit unit;
     enum machine_state state;
-    pid_t pid;         /* 0: none */
+    pid_t pid; /* 0: none */
+    struct child process;
     bool good;         /* the last process ended well */
     char reason[256];  /* why it is in this state, in words; "": nothing to say */
     unsigned restarts; /* starts after the first */
     unsigned failures; /* ends in a row of processes that weren't stable */
     bool started;      /* once at least */
-    bool acyclic;      /* looked at since the services last changed */
-    bool visited;      /* supervisor's search for cycles */
     uint64_t started_ms;
     bool told;         /* its last process was told to end */
     int64_t oom_kills; /* seen before this process */
@@ -32,8 +34,15 @@ struct service {
     struct loop_timer timer;  /* of the state: stop time-out, or delay */
     struct loop_timer sweep;  /* removes the control group once it is empty */
     unsigned sweeps;          /* how often that was tried */
+    /* after.c's: those that wait for it, its own place among those that wait, and what is known of circles */
+    struct service *waiters;
+    struct service *next_waiter, **waiter_place; /* NULL: waits for nothing */
+    unsigned acyclic_in;                         /* the supervisor's generation in which it was seen */
+    unsigned visited_by;                         /* the last search */
+    bool on_path;
     /* test.c's */
     pid_t test_pid;
+    struct child test_process;
     struct loop_timer test_timer;
 };
 
@@ -56,9 +65,6 @@ int service_signal(struct service *service, int number);
 void service_kill(struct service *service);
 /* Whether some of its processes, killed, haven't ended yet. */
 bool service_lingers(const struct service *service);
-
-/* Its process has ended. */
-void service_reaped(struct service *service, const siginfo_t *info);
 
 /* zinit's name of its state. */
 const char *service_state_name(const struct service *service);

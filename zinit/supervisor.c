@@ -6,14 +6,15 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "zinit/after.h"
 #include "zinit/cgroup.h"
 #include "zinit/shutdown.h"
-#include "zinit/test.h"
 #include "zinit/words.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -27,28 +28,17 @@
 
 struct service *supervisor_find(struct supervisor *supervisor, const char *name)
 {
-    struct service *service = supervisor->services;
+    struct table_node *node = table_first(&supervisor->by_name, table_hash_text(name));
 
-    while (service && strcmp(service->unit.name, name) != 0)
-        service = service->next;
-    return service;
+    for (; node; node = table_next(node)) {
+        struct service *service = (struct service *)((char *)node - offsetof(struct service, by_name));
+        if (strcmp(service->unit.name, name) == 0)
+            return service;
+    }
+    return NULL;
 }
 
 /* ---- children */
-
-static void give_to_owner(struct supervisor *supervisor, const siginfo_t *info)
-{
-    for (struct service *service = supervisor->services; service; service = service->next) {
-        if (service->pid == info->si_pid) {
-            service_reaped(service, info);
-            return;
-        }
-        if (service->test_pid == info->si_pid) {
-            test_reaped(service, info);
-            return;
-        }
-    }
-}
 
 void supervisor_reap(struct supervisor *supervisor)
 {
@@ -56,7 +46,7 @@ void supervisor_reap(struct supervisor *supervisor)
         siginfo_t info = { 0 };
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
             return;
-        give_to_owner(supervisor, &info);
+        children_end(&supervisor->children, &info);
     }
 }
 
@@ -180,6 +170,7 @@ int supervisor_open(struct supervisor *supervisor, const char *dir, bool contain
 
 void supervisor_close(struct supervisor *supervisor)
 {
+    supervisor->depth++; /* nothing follows from it */
     while (supervisor->services)
         supervisor_remove(supervisor, supervisor->services);
     logs_close(&supervisor->log);
@@ -203,16 +194,19 @@ static void on_unit_tale(void *context, enum unit_tale tale, const char *text)
         log_warning("%s", text);
 }
 
-static void forget_searches(struct supervisor *supervisor)
+static void append(struct supervisor *supervisor, struct service *service)
 {
-    for (struct service *service = supervisor->services; service; service = service->next)
-        service->acyclic = false;
+    service->previous = supervisor->last_service;
+    *(service->previous ? &service->previous->next : &supervisor->services) = service;
+    supervisor->last_service = service;
+    table_add(&supervisor->by_name, &service->by_name, table_hash_text(service->unit.name));
+    supervisor->generation++;
 }
 
 int supervisor_add(struct supervisor *supervisor, const char *name, struct service **ret_service, struct reason *reason)
 {
     struct unit unit = { 0 };
-    struct service **place = &supervisor->services;
+    struct service *service;
     int result;
 
     if (supervisor_find(supervisor, name))
@@ -220,27 +214,24 @@ int supervisor_add(struct supervisor *supervisor, const char *name, struct servi
     result = unit_load(supervisor->dir, name, &unit, on_unit_tale, NULL, reason);
     if (result)
         return result;
-    while (*place)
-        place = &(*place)->next;
-    *place = service_new(supervisor, &unit);
-    if (!*place) {
+    service = service_new(supervisor, &unit);
+    if (!service) {
         unit_close(&unit);
         return -ENOMEM;
     }
-    forget_searches(supervisor);
-    *ret_service = *place;
+    append(supervisor, service);
+    *ret_service = service;
     return 0;
 }
 
 void supervisor_remove(struct supervisor *supervisor, struct service *service)
 {
-    struct service **place = &supervisor->services;
-
-    while (*place != service)
-        place = &(*place)->next;
-    *place = service->next;
+    *(service->previous ? &service->previous->next : &supervisor->services) = service->next;
+    *(service->next ? &service->next->previous : &supervisor->last_service) = service->previous;
+    table_remove(&supervisor->by_name, &service->by_name);
+    supervisor->generation++;
     service_free(service);
-    forget_searches(supervisor);
+    supervisor_settle(supervisor);
 }
 
 static void add_from_folder(struct supervisor *supervisor, const char *file)
@@ -284,26 +275,20 @@ size_t supervisor_load(struct supervisor *supervisor)
     return services;
 }
 
-/* A pass may make room for another; it ends since each pass that changes something moves a service on. */
+/* Ends, since each that is looked at is due again only after another has moved on. */
 void supervisor_settle(struct supervisor *supervisor)
 {
-    bool moved = true;
+    struct service *service;
 
     if (supervisor->settling || supervisor->depth > 0)
         return;
     supervisor->settling = true;
-    if (supervisor->shutdown != SHUTDOWN_NONE) {
+    if (supervisor->shutdown != SHUTDOWN_NONE)
         shutdown_step(supervisor);
-        moved = false;
-    }
-    while (moved) {
-        moved = false;
-        for (struct service *service = supervisor->services; service; service = service->next) {
-            if (service->state != MACHINE_BLOCKED)
-                continue;
+    else
+        while ((service = supervisor->due)) {
+            after_leave(service);
             service_check(service);
-            moved |= service->state != MACHINE_BLOCKED;
         }
-    }
     supervisor->settling = false;
 }

@@ -23,7 +23,12 @@ struct supervisor {
     const char *dir;       /* of the units */
     bool container;        /* not a machine's PID 1: ends by exiting, leaves mounts alone */
     char **env;            /* what every service's environment begins with */
-    struct service *services;
+    struct service *services, *last_service;
+    struct table by_name;
+    struct children children;
+    struct service *due; /* blocked ones that are to be looked at */
+    /* after.c's: how often the services have changed, and how often it has searched */
+    unsigned generation, searches;
     struct loop_source signals;
     unsigned depth; /* of service_feed */
     bool settling;
@@ -46,7 +51,7 @@ enum { SUPERVISOR_KNOWN = 2 };
  * there already), or negative errno. */
 int supervisor_add(struct supervisor *supervisor, const char *name, struct service **ret_service,
                    struct reason *reason);
-/* Forgets a service that has no process and isn't wanted up. */
+/* Forgets a service that has no process and isn't wanted up. What waits for it is told. */
 void supervisor_remove(struct supervisor *supervisor, struct service *service);
 struct service *supervisor_find(struct supervisor *supervisor, const char *name);
 

@@ -27,13 +27,16 @@ static int spawn_test(struct service *service, int *ret_error)
 
     if (result)
         return result;
-    return spawn_process(&(struct spawn){ .argv = service->unit.test,
-                                          .env = env,
-                                          .dir = service->unit.dir,
-                                          .output_fd = -1,
-                                          .ready_fd = -1,
-                                          .cgroup_fd = group },
-                         &service->test_pid, ret_error);
+    result = spawn_process(&(struct spawn){ .argv = service->unit.test,
+                                            .env = env,
+                                            .dir = service->unit.dir,
+                                            .output_fd = -1,
+                                            .ready_fd = -1,
+                                            .cgroup_fd = group },
+                           &service->test_pid, ret_error);
+    if (result == 0)
+        children_await(&service->supervisor->children, &service->test_process, service->test_pid);
+    return result;
 }
 
 void test_begin(struct service *service)
@@ -60,21 +63,9 @@ static void on_test_timer(struct loop_timer *timer)
         test_begin(service);
 }
 
-void test_open(struct service *service)
+static void on_test_end(struct child *child, const siginfo_t *info)
 {
-    service->test_timer = (struct loop_timer){ .on_fire = on_test_timer, .context = service };
-}
-
-void test_end(struct service *service)
-{
-    loop_disarm(&service->supervisor->loop, &service->test_timer);
-    if (service->test_pid > 0)
-        kill(-service->test_pid, SIGKILL);
-    service->test_pid = 0; /* reaped as an orphan */
-}
-
-void test_reaped(struct service *service, const siginfo_t *info)
-{
+    struct service *service = child->context;
     bool good = info->si_code == CLD_EXITED && info->si_status == 0;
 
     service->test_pid = 0;
@@ -84,4 +75,19 @@ void test_reaped(struct service *service, const siginfo_t *info)
     if (!good)
         loop_arm(&service->supervisor->loop, &service->test_timer, TEST_EVERY_MS);
     service_feed(service, good ? MACHINE_READY : MACHINE_TEST_FAILED);
+}
+
+void test_open(struct service *service)
+{
+    service->test_process = (struct child){ .on_end = on_test_end, .context = service };
+    service->test_timer = (struct loop_timer){ .on_fire = on_test_timer, .context = service };
+}
+
+void test_end(struct service *service)
+{
+    loop_disarm(&service->supervisor->loop, &service->test_timer);
+    if (service->test_pid > 0)
+        kill(-service->test_pid, SIGKILL);
+    children_leave(&service->supervisor->children, &service->test_process);
+    service->test_pid = 0;
 }

@@ -8,5 +8,3 @@ void test_open(struct service *service);
 void test_begin(struct service *service);
 /* Stops testing; a test that runs is killed. */
 void test_end(struct service *service);
-/* The test's process has ended. */
-void test_reaped(struct service *service, const siginfo_t *info);

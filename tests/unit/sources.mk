@@ -40,7 +40,9 @@ test_directory_store_SOURCES = $(addprefix contrib/directory/, tlog.c state.c st
 test_directory_presence_SOURCES = $(addprefix contrib/directory/, presence.c store.c store_sqlite.c)
 test_zinit_page_SOURCES = zinit/page.c
 test_zinit_bucket_SOURCES = zinit/bucket.c
-test_zinit_logs_SOURCES = $(addprefix zinit/, logs.c history.c merge.c ring.c bucket.c screen.c loop.c)
+test_zinit_logs_SOURCES = $(addprefix zinit/, logs.c history.c merge.c ring.c bucket.c screen.c loop.c heap.c)
+test_zinit_heap_SOURCES = zinit/heap.c
+test_zinit_table_SOURCES = zinit/table.c zinit/children.c
 
 test_provisiond_verify_SOURCES = provisiond/verify.c provisiond/wanted.c
 test_provisiond_plan_SOURCES = provisiond/plan.c
@@ -59,3 +61,4 @@ test_provisiond_deploy_LIBS = -larchive
 test_provisiond_result_SOURCES = $(addprefix provisiond/, result.c text.c watch.c call.c plan.c wanted.c journal.c directory.c node.c)
 test_zinit_server_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_watchdog_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
+test_zinit_after_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
