@@ -13,12 +13,16 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define HTTP_REDIRECTS_MAX 3L
 #define HTTP_CONNECT_TIMEOUT_S 20L
 #define HTTP_STALL_S 60L
 /* An error's body when data goes elsewhere: enough for any problem document, whatever the bound on the data. */
 #define HTTP_ERROR_BODY_BYTES ((size_t)65536)
+/* A resolver waits 5 s for its servers (resolv.conf(5), musl's and glibc's default), and less for one that answers. */
+#define HTTP_DNS_SILENCE_US 4500000
 #define HTTP_RETRY_AFTER_MAX_S 86400UL
 
 struct transfer {
@@ -27,7 +31,8 @@ struct transfer {
     struct http_answer answer;
     size_t received, room;
     bool too_large, aborted, cancelled, no_memory;
-    char host[256];
+    bool connected; /* a connection that came to be has been closed again */
+    char host[256], port[8];
     char error[CURL_ERROR_SIZE];
 };
 
@@ -156,7 +161,7 @@ static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, 
 static int read_url(struct transfer *transfer, char ret_scheme[static 8], struct reason *reason)
 {
     CURLU *url = curl_url();
-    char *scheme = NULL, *host = NULL;
+    char *scheme = NULL, *host = NULL, *port = NULL;
     int result = 0;
 
     if (!url || curl_url_set(url, CURLUPART_URL, transfer->request->url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
@@ -168,7 +173,10 @@ static int read_url(struct transfer *transfer, char ret_scheme[static 8], struct
     if (!result) {
         snprintf(ret_scheme, 8, "%s", scheme);
         snprintf(transfer->host, sizeof transfer->host, "%s", host);
+        if (curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+            snprintf(transfer->port, sizeof transfer->port, "%s", port);
     }
+    curl_free(port);
     curl_free(scheme);
     curl_free(host);
     curl_url_cleanup(url);
@@ -237,6 +245,17 @@ static bool set_bounds(struct transfer *transfer)
            curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, HTTP_STALL_S) == CURLE_OK;
 }
 
+/* Whether TCP had come about is all that tells a silent host from a silent TLS server. */
+static int on_close(void *context, curl_socket_t fd)
+{
+    struct transfer *transfer = context;
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+
+    transfer->connected |= getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+    return close(fd);
+}
+
 static bool set_callbacks(struct transfer *transfer)
 {
     CURL *curl = transfer->curl;
@@ -249,6 +268,8 @@ static bool set_callbacks(struct transfer *transfer)
            curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, on_close) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, transfer) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
@@ -276,28 +297,45 @@ static bool set_headers(struct transfer *transfer, struct curl_slist **list)
     return curl_easy_setopt(transfer->curl, CURLOPT_HTTPHEADER, *list) == CURLE_OK;
 }
 
-static const char *step_of(CURLcode code)
+static bool has_passed(struct transfer *transfer, CURLINFO time)
+{
+    curl_off_t us = 0;
+
+    return curl_easy_getinfo(transfer->curl, time, &us) == CURLE_OK && us > 0;
+}
+
+/* Where a request that took too long was. CURLINFO_CONNECT_TIME_T is set when TLS is done too. */
+static int slow_step(struct transfer *transfer)
+{
+    if (!has_passed(transfer, CURLINFO_NAMELOOKUP_TIME_T))
+        return HTTP_RESOLVE;
+    if (has_passed(transfer, CURLINFO_CONNECT_TIME_T))
+        return HTTP_TRANSFER;
+    return transfer->connected ? HTTP_TLS : HTTP_CONNECT;
+}
+
+static int failed_step(struct transfer *transfer, CURLcode code)
 {
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-        return "resolve";
+        return HTTP_RESOLVE;
     case CURLE_COULDNT_CONNECT:
-        return "connect to";
+        return HTTP_CONNECT;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
-        return "TLS with";
+        return HTTP_TLS;
     case CURLE_OPERATION_TIMEDOUT:
-        return "time-out at";
-    case CURLE_TOO_MANY_REDIRECTS:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return "redirect of";
+        return slow_step(transfer);
+    case CURLE_FAILED_INIT:
+    case CURLE_OUT_OF_MEMORY:
+        return REFUSED;
     default:
-        return "transfer with";
+        return HTTP_TRANSFER;
     }
 }
 
@@ -311,21 +349,78 @@ static const char *error_of(struct transfer *transfer, CURLcode code)
     return length ? transfer->error : curl_easy_strerror(code);
 }
 
-static int refuse(struct transfer *transfer, CURLcode code, struct reason *reason)
+/* Neither libc tells through curl whether a server was silent or knew nothing, but for the time that it took. */
+static int refuse_name(struct transfer *transfer, CURLcode code, const char *place, struct reason *reason)
+{
+    curl_off_t us = 0;
+
+    curl_easy_getinfo(transfer->curl, CURLINFO_TOTAL_TIME_T, &us);
+    return reason_refuse(reason, place, "%s",
+                         code == CURLE_OPERATION_TIMEDOUT || us >= HTTP_DNS_SILENCE_US ? "no DNS server answers"
+                                                                                       : "DNS knows no address of it");
+}
+
+static int refuse_connection(struct transfer *transfer, CURLcode code, struct reason *reason)
+{
+    char place[sizeof transfer->host + 32];
+    long error = 0;
+
+    snprintf(place, sizeof place, "connect to %s:%s", transfer->host, transfer->port);
+    curl_easy_getinfo(transfer->curl, CURLINFO_OS_ERRNO, &error);
+    if (code == CURLE_OPERATION_TIMEDOUT || error == ETIMEDOUT)
+        return reason_refuse(reason, place, "no answer");
+    if (error == ECONNREFUSED)
+        return reason_refuse(reason, place, "the connection is refused");
+    return reason_refuse(reason, place, "%s", error ? strerror((int)error) : error_of(transfer, code));
+}
+
+static int refuse_transfer(struct transfer *transfer, CURLcode code, struct reason *reason)
 {
     char place[sizeof transfer->host + 32];
 
-    snprintf(place, sizeof place, "%s %s", step_of(code), transfer->host);
-    if (transfer->cancelled)
-        return reason_refuse(reason, place, "given up");
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        snprintf(place, sizeof place, "time-out at %s", transfer->host);
+        return reason_refuse(reason, place, "no answer in time");
+    }
+    snprintf(place, sizeof place, "%s %s",
+             code == CURLE_TOO_MANY_REDIRECTS || code == CURLE_UNSUPPORTED_PROTOCOL ? "redirect of" : "transfer with",
+             transfer->host);
     if (transfer->too_large)
         return reason_refuse(reason, place, "the answer is too large, at most %zu bytes are taken",
                              transfer->request->answer_bytes_max);
-    if (transfer->aborted)
-        return reason_refuse(reason, place, "what came was not wanted further");
-    if (transfer->no_memory)
-        return reason_refuse(reason, place, "memory is out");
     return reason_refuse(reason, place, "%s", error_of(transfer, code));
+}
+
+/* What isn't the other side's doing. */
+static const char *own_failure(const struct transfer *transfer)
+{
+    return transfer->cancelled   ? "given up"
+           : transfer->aborted   ? "what came was not wanted further"
+           : transfer->no_memory ? "memory is out"
+                                 : NULL;
+}
+
+static int refuse(struct transfer *transfer, CURLcode code, struct reason *reason)
+{
+    char place[sizeof transfer->host + 32];
+    int step = failed_step(transfer, code);
+
+    snprintf(place, sizeof place, "%s %s",
+             step == HTTP_RESOLVE ? "resolve"
+             : step == HTTP_TLS   ? "TLS with"
+                                  : "transfer with",
+             transfer->host);
+    if (own_failure(transfer))
+        return reason_refuse(reason, place, "%s", own_failure(transfer));
+    if (step == HTTP_RESOLVE)
+        refuse_name(transfer, code, place, reason);
+    else if (step == HTTP_CONNECT)
+        refuse_connection(transfer, code, reason);
+    else if (step == HTTP_TLS)
+        reason_refuse(reason, place, "%s", code == CURLE_OPERATION_TIMEDOUT ? "no answer" : error_of(transfer, code));
+    else
+        refuse_transfer(transfer, code, reason);
+    return step;
 }
 
 static int run(struct transfer *transfer, const char *scheme, struct reason *reason)

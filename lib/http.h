@@ -40,8 +40,17 @@ struct http_answer {
 /* Once a process, before threads. 0 or negative errno. */
 int http_open(void);
 
-/* 0 when an answer came, whatever its status (http_answer_close); REFUSED when none did: the reason names the step that
- * failed (resolve, connect, TLS, time-out, too large) and the host. */
+/* The step at which a request came to nothing, in the order in which they are taken. */
+enum {
+    HTTP_RESOLVE = 2, /* the host's name */
+    HTTP_CONNECT,     /* TCP */
+    HTTP_TLS,
+    HTTP_TRANSFER, /* what is said behind that: a connection that breaks, an answer that doesn't come, or too much */
+};
+
+/* 0 when an answer came, whatever its status (http_answer_close). Else a step of the above, or REFUSED when it is our
+ * own side that doesn't go on (an address that isn't one, no memory, given up): the reason names step and host. The
+ * reason of a step is the same each time it fails in the same way. */
 int http_perform(const struct http_request *request, struct http_answer *ret_answer, struct reason *reason);
 void http_answer_close(struct http_answer *answer);
 

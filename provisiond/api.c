@@ -6,25 +6,36 @@
 #include "provisiond/connect.h"
 #include "provisiond/node.h"
 
-static const char *const STEPS[] = { "storage", "identity", "settings", "uplink", "time", "register", "connected" };
-
-/* What keeps the node from the directory now: after a failure it begins again at an earlier step. */
-static const struct retry *find_failing(const struct node *node)
+/* What keeps the node from the directory now. After a failure of the way it begins again at an earlier step, which then
+ * is the one that counts as soon as it fails too. */
+static struct retry find_failing(const struct node *node, bool clock_set)
 {
+    struct retry clock = { .what = "clock", .reason = { "it can't be set to the directory's time: see the log" } };
+
     if (node->step < NODE_TIME && node->link.what)
-        return &node->link;
-    return node->step != NODE_CONNECTED && node->remote.what ? &node->remote : &node->contact;
+        return node->link;
+    return node->reachable && !clock_set ? clock : node->contact;
 }
 
-static void add_directory(const struct node *node, cJSON *status)
+static void add_step(cJSON *directory, const struct retry *failing)
 {
-    const struct retry *failing = find_failing(node);
+    if (!failing->what) {
+        cJSON_AddNullToObject(directory, "step");
+        cJSON_AddNullToObject(directory, "detail");
+        return;
+    }
+    cJSON_AddStringToObject(directory, "step", failing->what);
+    cJSON_AddStringToObject(directory, "detail", failing->reason.text);
+}
+
+static void add_directory(const struct node *node, bool clock_set, cJSON *status)
+{
+    struct retry failing = find_failing(node, clock_set);
     cJSON *directory = cJSON_AddObjectToObject(status, "directory");
 
     cJSON_AddStringToObject(directory, "url", node->settings.directory ? node->settings.directory : "");
     cJSON_AddBoolToObject(directory, "reachable", node->reachable);
-    cJSON_AddStringToObject(directory, "step", failing->what ? failing->what : STEPS[node->step]);
-    cJSON_AddStringToObject(directory, "detail", failing->reason.text);
+    add_step(directory, &failing);
 }
 
 static void add_contracts(const struct node *node, cJSON *status)
@@ -44,13 +55,14 @@ static void add_contracts(const struct node *node, cJSON *status)
 static void status(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *ret_error)
 {
     const struct node *node = context;
+    bool clock_set = clock_is_set(node->paths.root);
     cJSON *result = cJSON_CreateObject();
 
     cJSON_AddStringToObject(result, "node_id", node->key ? key_id(node->key) : "");
     json_add_integer(result, "farm", node->farm);
     cJSON_AddBoolToObject(result, "registered", node->registered);
-    add_directory(node, result);
-    cJSON_AddBoolToObject(result, "clock_set", clock_is_set(node->paths.root));
+    add_directory(node, clock_set, result);
+    cJSON_AddBoolToObject(result, "clock_set", clock_set);
     if (node->heartbeat_ms)
         json_add_integer(result, "heartbeat_age_s", (int64_t)((uv_now(node->daemon.loop) - node->heartbeat_ms) / 1000));
     else

@@ -47,8 +47,7 @@ struct connect_job {
     struct directory_time time;
     struct register_observed observed;
     char *payload_text;
-    int status;
-    unsigned retry_after_s;
+    struct directory_outcome outcome;
     cJSON *pools;
 };
 
@@ -112,11 +111,12 @@ static void on_work(void *context)
     else if (job->step == NODE_UPLINK)
         work_uplink(job);
     else if (job->step == NODE_TIME)
-        job->r = directory_ask_time(job->directory, clock_is_set(job->paths.root), &job->time, &job->reason);
+        job->r =
+            directory_ask_time(job->directory, clock_is_set(job->paths.root), &job->time, &job->outcome, &job->reason);
     else if (job->step == NODE_REGISTER && !job->envelope)
         job->r = register_observe(&job->observed, &job->reason);
     else if (job->step == NODE_REGISTER)
-        job->r = directory_post(job->directory, job->envelope, &job->status, &job->retry_after_s, &job->reason);
+        job->r = directory_post(job->directory, job->envelope, &job->outcome, &job->reason);
 }
 
 static void on_done(void *context);
@@ -292,14 +292,14 @@ static void step_failed(struct node *node, struct connect_job *job)
         step_later(node, retry_failed(&node->link, STEP_NAMES[job->step], &job->reason, LOCAL_MS, LOCAL_CAP_MS));
         return;
     }
-    reason_prefix(&job->reason, job->status / 100 == 4 ? "the directory refuses this node" : "no directory");
+    node_contact(node, job->outcome.step, &job->reason);
+    reason_prefix(&job->reason, job->outcome.status / 100 == 4 ? "the directory refuses this node" : "no directory");
     pause = retry_failed(&node->remote, STEP_NAMES[job->step], &job->reason, REMOTE_MS, REMOTE_CAP_MS);
-    node_contact(node, &job->reason);
-    if (job->retry_after_s)
-        pause = job->retry_after_s * 1000ull;
+    if (job->outcome.retry_after_s)
+        pause = job->outcome.retry_after_s * 1000ull;
     /* The way may have gone (an address that was lost): look at the uplink again. Before the first registration another
      * invite may come with the settings; later they stay, since jobs hold them. */
-    if (job->status == 0)
+    if (job->outcome.status == 0)
         node->step = NODE_UPLINK;
     else
         node->step = node->registered_text ? NODE_TIME : NODE_SETTINGS;
@@ -320,7 +320,7 @@ static void on_done(void *context)
         return;
     }
     if (job->step == NODE_TIME || (job->step == NODE_REGISTER && job->envelope))
-        node_contact(node, NULL);
+        node_contact(node, NULL, NULL);
     go_on = advance(node, job, &reason);
     if (node->step != before)
         retry_done(&node->link);

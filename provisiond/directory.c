@@ -13,17 +13,24 @@
 
 #define NONCE_BYTES 32
 #define TIMEOUT_MS 20000
+#define ANSWER "directory" /* the step at which it answers, but not as it should */
 #define ANSWER_BYTES_MAX (256u * 1024)
+
+static const char *step_name(int result)
+{
+    return result == HTTP_RESOLVE ? "DNS" : result == HTTP_CONNECT ? "TCP" : result == HTTP_TLS ? "TLS" : ANSWER;
+}
 
 /* Fills in where and whom to trust; `request` says the rest. */
 static int perform(const struct directory *directory, const char *path, struct http_request request,
-                   struct http_answer *ret_answer, int *ret_status, struct reason *reason)
+                   struct http_answer *ret_answer, struct directory_outcome *ret_outcome, struct reason *reason)
 {
     static const char *const JSON[] = { "Content-Type: application/json", NULL };
     char url[1024];
     struct http_answer answer;
+    int r;
 
-    *ret_status = 0;
+    *ret_outcome = (struct directory_outcome){ 0 };
     if ((size_t)snprintf(url, sizeof url, "%s%s", directory->url, path) >= sizeof url)
         return reason_refuse(reason, "directory", "address too long");
     request.url = url;
@@ -31,17 +38,28 @@ static int perform(const struct directory *directory, const char *path, struct h
     request.body_size = request.body ? strlen(request.body) : 0;
     request.ca_file = directory->ca_file[0] ? directory->ca_file : NULL;
     request.ca_pem = directory->ca_pem;
-    if (http_perform(&request, &answer, reason) != 0)
+    r = http_perform(&request, &answer, reason);
+    if (r != 0) {
+        ret_outcome->step = r == REFUSED ? NULL : step_name(r);
         return REFUSED;
-    *ret_status = answer.status;
+    }
+    ret_outcome->status = answer.status;
     if (answer.status / 100 != 2) {
-        ret_answer->retry_after_s = answer.retry_after_s;
+        ret_outcome->retry_after_s = answer.retry_after_s;
+        ret_outcome->step = ANSWER;
         http_problem(&answer, reason);
         http_answer_close(&answer);
         return REFUSED;
     }
     *ret_answer = answer;
     return 0;
+}
+
+/* What came isn't what the directory would say. */
+static int doesnt_check(struct directory_outcome *outcome)
+{
+    *outcome = (struct directory_outcome){ .step = ANSWER };
+    return REFUSED;
 }
 
 /* Is it a time, signed by the directory, that answers our nonce? */
@@ -78,7 +96,7 @@ char *directory_nonce(void)
 }
 
 int directory_ask_time(const struct directory *directory, bool clock_set, struct directory_time *ret_time,
-                       struct reason *reason)
+                       struct directory_outcome *ret_outcome, struct reason *reason)
 {
     struct http_request request = {
         .method = "GET", .answer_bytes_max = ANSWER_BYTES_MAX, .timeout_ms = TIMEOUT_MS, .any_certificate = !clock_set
@@ -87,30 +105,31 @@ int directory_ask_time(const struct directory *directory, bool clock_set, struct
     cleanup_free char *nonce = NULL, *nonce_url = NULL;
     char path[256];
     struct http_answer answer = { 0 };
-    int status, r;
+    int r;
 
+    *ret_outcome = (struct directory_outcome){ 0 };
     randombytes_buf(bytes, sizeof bytes);
     nonce = encode_base64(bytes, sizeof bytes);
     nonce_url = encode_base64_url(bytes, sizeof bytes);
     if (!nonce || !nonce_url)
         return reason_refuse(reason, NULL, "out of memory");
     snprintf(path, sizeof path, "/v1/time?nonce=%s", nonce_url);
-    r = perform(directory, path, request, &answer, &status, reason);
+    r = perform(directory, path, request, &answer, ret_outcome, reason);
     if (r != 0)
         return r;
     r = check_time(directory, &answer, nonce, ret_time, reason);
     http_answer_close(&answer);
-    return r;
+    return r ? doesnt_check(ret_outcome) : 0;
 }
 
 static int post(const struct directory *directory, const char *path, const char *envelope,
-                struct http_answer *ret_answer, int *ret_status, struct reason *reason)
+                struct http_answer *ret_answer, struct directory_outcome *ret_outcome, struct reason *reason)
 {
     struct http_request request = {
         .method = "POST", .body = envelope, .answer_bytes_max = ANSWER_BYTES_MAX, .timeout_ms = TIMEOUT_MS
     };
 
-    return perform(directory, path, request, ret_answer, ret_status, reason);
+    return perform(directory, path, request, ret_answer, ret_outcome, reason);
 }
 
 /* The log has it: {id, index, checkpoint, proof[]}, checked against the bytes that we sent. */
@@ -140,42 +159,41 @@ static int check_logged(const struct directory *directory, const struct http_ans
     return 0;
 }
 
-int directory_post(const struct directory *directory, const char *envelope, int *ret_status,
-                   unsigned *ret_retry_after_s, struct reason *reason)
+int directory_post(const struct directory *directory, const char *envelope, struct directory_outcome *ret_outcome,
+                   struct reason *reason)
 {
     struct http_answer answer = { 0 };
-    int r = post(directory, "/v1/statements", envelope, &answer, ret_status, reason);
+    int r = post(directory, "/v1/statements", envelope, &answer, ret_outcome, reason);
 
-    *ret_retry_after_s = answer.retry_after_s;
     if (r != 0)
         return r;
     r = check_logged(directory, &answer, envelope, reason);
     http_answer_close(&answer);
     if (r != 0) {
-        *ret_status = 0;
-        return reason_prefix(reason, "the directory's receipt");
+        reason_prefix(reason, "the directory's receipt");
+        return doesnt_check(ret_outcome);
     }
     return 0;
 }
 
 int directory_heartbeat(const struct directory *directory, const char *node, const char *envelope, const char *nonce,
-                        struct directory_time *ret_time, int *ret_status, struct reason *reason)
+                        struct directory_time *ret_time, struct directory_outcome *ret_outcome, struct reason *reason)
 {
     char path[128];
     struct http_answer answer = { 0 };
     int r;
 
     snprintf(path, sizeof path, "/v1/nodes/%s/heartbeat", node);
-    r = post(directory, path, envelope, &answer, ret_status, reason);
+    r = post(directory, path, envelope, &answer, ret_outcome, reason);
     if (r != 0)
         return r;
     r = check_time(directory, &answer, nonce, ret_time, reason);
     http_answer_close(&answer);
-    return r;
+    return r ? doesnt_check(ret_outcome) : 0;
 }
 
 int directory_feed(const struct directory *directory, const char *node, int64_t after, uint64_t from_size,
-                   unsigned wait_s, cJSON **ret_answer, struct reason *reason)
+                   unsigned wait_s, cJSON **ret_answer, struct directory_outcome *ret_outcome, struct reason *reason)
 {
     struct http_request request = { .method = "GET",
                                     .answer_bytes_max = DIRECTORY_FEED_BYTES,
@@ -183,16 +201,16 @@ int directory_feed(const struct directory *directory, const char *node, int64_t 
     char path[256];
     size_t used;
     struct http_answer answer = { 0 };
-    int status, r;
+    int r;
 
     used =
         (size_t)snprintf(path, sizeof path, "/v1/nodes/%s/feed?from_size=%" PRIu64 "&wait=%u", node, from_size, wait_s);
     if (after >= 0)
         snprintf(path + used, sizeof path - used, "&after=%" PRId64, after);
-    r = perform(directory, path, request, &answer, &status, reason);
+    r = perform(directory, path, request, &answer, ret_outcome, reason);
     if (r != 0)
         return r;
     r = json_parse(answer.body, answer.body_size, DIRECTORY_FEED_BYTES, ret_answer, reason);
     http_answer_close(&answer);
-    return r == 0 ? 0 : REFUSED;
+    return r ? doesnt_check(ret_outcome) : 0;
 }

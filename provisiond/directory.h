@@ -27,23 +27,31 @@ struct directory_time {
     int64_t heartbeat_s; /* the pace that it asks for */
 };
 
+/* How a call went. */
+struct directory_outcome {
+    const char *step; /* that failed: "DNS", "TCP", "TLS", or "directory" (it doesn't answer, refuses, or its answer
+                         doesn't check); NULL when all went well, or when it is our own side that can't */
+    int status;       /* HTTP's; 0 when no answer came, or what came didn't check */
+    unsigned retry_after_s;
+};
+
 /* Conditions of all below: 0; REFUSED with the reason (no answer, an answer that isn't a success, or one that doesn't
- * check). `ret_status` gets the HTTP status, 0 when none came or what came didn't check. */
+ * check). `ret_outcome` is filled in any case. */
 /* `clock_set`: whether the clock can be trusted to judge a certificate's dates. While it can't (a battery that is
  * empty), any certificate is taken here, and here alone: the answer proves itself, and the question gives nothing away.
  */
 int directory_ask_time(const struct directory *directory, bool clock_set, struct directory_time *ret_time,
-                       struct reason *reason);
-int directory_post(const struct directory *directory, const char *envelope, int *ret_status,
-                   unsigned *ret_retry_after_s, struct reason *reason);
+                       struct directory_outcome *ret_outcome, struct reason *reason);
+int directory_post(const struct directory *directory, const char *envelope, struct directory_outcome *ret_outcome,
+                   struct reason *reason);
 
 /* A fresh nonce, base64 of 32 bytes. The caller's, free(); NULL when memory is out. */
 char *directory_nonce(void);
 /* `envelope` is the signed heartbeat that carries `nonce`. */
 int directory_heartbeat(const struct directory *directory, const char *node, const char *envelope, const char *nonce,
-                        struct directory_time *ret_time, int *ret_status, struct reason *reason);
+                        struct directory_time *ret_time, struct directory_outcome *ret_outcome, struct reason *reason);
 
 /* Entries behind log index `after` (-1: from the beginning), and how the log grew from `from_size`. The parsed answer
  * is the caller's, cJSON_Delete. */
 int directory_feed(const struct directory *directory, const char *node, int64_t after, uint64_t from_size,
-                   unsigned wait_s, cJSON **ret_answer, struct reason *reason);
+                   unsigned wait_s, cJSON **ret_answer, struct directory_outcome *ret_outcome, struct reason *reason);

@@ -32,6 +32,7 @@ struct feed_job {
     uint64_t from_size;
     /* out */
     int r;
+    struct directory_outcome outcome;
     struct reason reason;
     cJSON *answer;
 };
@@ -106,7 +107,7 @@ static void on_work(void *context)
     struct feed_job *job = context;
 
     job->r = directory_feed(job->directory, key_id(job->key), job->after, job->from_size, DIRECTORY_WAIT_S,
-                            &job->answer, &job->reason);
+                            &job->answer, &job->outcome, &job->reason);
 }
 
 /* ---- taking an answer */
@@ -280,6 +281,7 @@ static void on_done(void *context)
     struct feed_job *job = context;
     struct node *node = job->node;
     struct reason reason = job->reason;
+    const char *step = job->outcome.step;
     int r = job->r;
 
     node->feed_busy = false;
@@ -294,10 +296,10 @@ static void on_done(void *context)
     }
     if (r == 0) {
         retry_done(&node->feed);
-        node_contact(node, NULL);
+        node_contact(node, NULL, NULL);
         later(node, 0);
     } else {
-        node_contact(node, &reason);
+        node_contact(node, step, &reason);
         later(node, retry_failed(&node->feed, "feed", &reason, RETRY_MS, RETRY_CAP_MS));
     }
     engine_kick(node);

@@ -169,8 +169,10 @@ static int perform(struct fetch *fetch, const char *kind, const char *digest, st
             headers[count++] = range;
         }
         r = http_perform(&request, ret_answer, reason);
-        if (r != 0 || ret_answer->status != 401 || attempt > 0)
-            return r;
+        if (r != 0)
+            return REFUSED;
+        if (ret_answer->status != 401 || attempt > 0)
+            return 0;
         r = get_token(fetch, ret_answer->www_authenticate, reason);
         http_answer_close(ret_answer);
         if (r != 0)

@@ -29,7 +29,8 @@ struct heartbeat_job {
     int64_t now;
     cJSON *alerts;
     /* out */
-    int r, status;
+    int r;
+    struct directory_outcome outcome;
     struct reason reason;
     struct directory_time time;
 };
@@ -75,7 +76,7 @@ static void on_work(void *context)
     cJSON_AddItemToObject(payload, "alerts", steal_pointer(job->alerts));
     job->r = statement_sign(STATEMENT_HEARTBEAT, payload, job->now, job->key, &envelope, NULL, &job->reason);
     if (job->r == 0)
-        job->r = directory_heartbeat(job->directory, key_id(job->key), envelope, nonce, &job->time, &job->status,
+        job->r = directory_heartbeat(job->directory, key_id(job->key), envelope, nonce, &job->time, &job->outcome,
                                      &job->reason);
     else if (job->r < 0)
         reason_refuse(&job->reason, NULL, "out of memory");
@@ -105,13 +106,13 @@ static void on_done(void *context)
     if (job->r == 0) {
         node->heartbeat_ms = uv_now(node->daemon.loop);
         retry_done(&node->heartbeat);
-        node_contact(node, NULL);
+        node_contact(node, NULL, NULL);
         heartbeat_time(node, &job->time);
         later(node, (uint64_t)node->heartbeat_s * 1000);
     } else {
         later(node, retry_failed(&node->heartbeat, "heartbeat", &job->reason, RETRY_MS, RETRY_CAP_MS));
-        node_contact(node, &job->reason);
-        if (job->status == 404)
+        node_contact(node, job->outcome.step, &job->reason);
+        if (job->outcome.status == 404)
             connect_again(node, true);
     }
     cJSON_Delete(job->alerts);

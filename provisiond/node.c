@@ -32,11 +32,12 @@ int64_t node_now(const struct node *node)
     return (int64_t)time(NULL);
 }
 
-void node_contact(struct node *node, const struct reason *reason)
+void node_contact(struct node *node, const char *step, const struct reason *reason)
 {
     node->reachable = reason == NULL;
-    if (reason)
-        node->contact.reason = *reason;
-    else
-        retry_done(&node->contact);
+    node->contact = (struct retry){ 0 };
+    if (!reason)
+        return;
+    node->contact.what = step ? step : "directory";
+    node->contact.reason = *reason;
 }

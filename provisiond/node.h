@@ -97,5 +97,6 @@ struct node {
 
 /* Unix seconds, never before what the directory has told already. */
 int64_t node_now(const struct node *node);
-/* After an exchange with the directory: whether it worked, for `status`. NULL: it did. */
-void node_contact(struct node *node, const struct reason *reason);
+/* After an exchange with the directory: whether it worked, for `status`: at which step it failed (directory.h; NULL:
+ * the last), and why. `reason` NULL: it did work. */
+void node_contact(struct node *node, const char *step, const struct reason *reason);

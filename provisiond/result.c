@@ -134,8 +134,8 @@ struct outbox_job {
     char *envelope;
     int64_t signed_at;
     /* out */
-    int r, status;
-    unsigned retry_after_s;
+    int r;
+    struct directory_outcome outcome;
     struct reason reason;
 };
 
@@ -143,7 +143,7 @@ static void on_work(void *context)
 {
     struct outbox_job *job = context;
 
-    job->r = directory_post(job->directory, job->envelope, &job->status, &job->retry_after_s, &job->reason);
+    job->r = directory_post(job->directory, job->envelope, &job->outcome, &job->reason);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -169,13 +169,13 @@ static void on_done(void *context)
     if (job->r == 0) {
         journal_remove_result(node->journal, job->number);
         retry_done(&node->outbox);
-    } else if (is_final(job->status)) {
+    } else if (is_final(job->outcome.status)) {
         log_error("a result is refused by the directory for good: %s", job->reason.text);
         journal_remove_result(node->journal, job->number);
     } else {
         pause = retry_failed(&node->outbox, "result", &job->reason, RETRY_MS, RETRY_CAP_MS);
-        if (job->retry_after_s)
-            pause = job->retry_after_s * 1000ull;
+        if (job->outcome.retry_after_s)
+            pause = job->outcome.retry_after_s * 1000ull;
     }
     free(job->envelope);
     free(job);

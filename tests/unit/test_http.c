@@ -109,13 +109,13 @@ static struct http_request get(const char *path, answer_function *answer)
     return (struct http_request){ .method = "GET", .url = url, .answer_bytes_max = 1000, .timeout_ms = 10000 };
 }
 
-/* Performs what must not come to an answer. */
-static void assert_refused(const struct http_request *request, const char *reason_part)
+/* Performs what must not come to an answer: REFUSED, or the step at which it fails. */
+static void assert_fails(const struct http_request *request, int result, const char *reason_part)
 {
     struct http_answer answer;
     struct reason reason = { 0 };
 
-    assert_int_equal(http_perform(request, &answer, &reason), REFUSED);
+    assert_int_equal(http_perform(request, &answer, &reason), result);
     if (!strstr(reason.text, reason_part))
         fail_msg("\"%s\" rather than \"%s\"", reason.text, reason_part);
 }
@@ -205,10 +205,10 @@ static void a_body_is_taken_up_to_its_bound_and_no_further(void **state)
     assert_int_equal(answer.body_size, 20);
     http_answer_close(&answer);
     request.answer_bytes_max = 19;
-    assert_refused(&request, "too large, at most 19 bytes");
+    assert_fails(&request, HTTP_TRANSFER, "too large, at most 19 bytes");
     request = get("/", say_hello);
     request.answer_bytes_max = 4;
-    assert_refused(&request, "too large");
+    assert_fails(&request, HTTP_TRANSFER, "too large");
 }
 
 static const char *say_nothing(const char *request)
@@ -226,9 +226,9 @@ static void silence_and_broken_answers_are_refused(void **state)
     struct http_request request = get("/", say_nothing);
 
     request.timeout_ms = 200;
-    assert_refused(&request, "time-out at 127.0.0.1");
+    assert_fails(&request, HTTP_TRANSFER, "time-out at 127.0.0.1");
     request = get("/", say_half);
-    assert_refused(&request, "transfer with 127.0.0.1");
+    assert_fails(&request, HTTP_TRANSFER, "transfer with 127.0.0.1");
 }
 
 static bool at_once(void *context)
@@ -241,7 +241,7 @@ static void a_request_can_be_given_up(void **state)
     struct http_request request = get("/", say_nothing);
 
     request.cancelled = at_once;
-    assert_refused(&request, "given up");
+    assert_fails(&request, REFUSED, "given up");
 }
 
 /* ---- Data that goes elsewhere */
@@ -282,7 +282,7 @@ static void data_goes_where_it_is_wanted_and_errors_do_not(void **state)
     assert_int_equal(answer.body_size, 0);
     http_answer_close(&answer);
     sink = (struct sink){ .result = 1 };
-    assert_refused(&request, "not wanted further");
+    assert_fails(&request, REFUSED, "not wanted further");
     sink = (struct sink){ 0 };
     server.answer = say_missing;
     assert_int_equal(http_perform(&request, &answer, NULL), 0);
@@ -319,7 +319,7 @@ static void three_redirects_are_followed(void **state)
     assert_int_equal(server.requests, 4);
     http_answer_close(&answer);
     request = get("/4", say_nearer);
-    assert_refused(&request, "redirect of 127.0.0.1");
+    assert_fails(&request, HTTP_TRANSFER, "redirect of 127.0.0.1");
 }
 
 static void a_post_is_not_redirected(void **state)
@@ -350,9 +350,9 @@ static void a_redirect_to_another_scheme_is_refused(void **state)
 {
     struct http_request request = get("/", say_https);
 
-    assert_refused(&request, "redirect of");
+    assert_fails(&request, HTTP_TRANSFER, "redirect of");
     server.answer = say_file;
-    assert_refused(&request, "redirect of");
+    assert_fails(&request, HTTP_TRANSFER, "redirect of");
 }
 
 /* ---- What can't be asked */
@@ -363,25 +363,37 @@ static void other_schemes_and_forged_headers_are_refused(void **state)
     struct http_request request = get("/", say_hello);
 
     request.headers = forged;
-    assert_refused(&request, "127.0.0.1");
+    assert_fails(&request, REFUSED, "127.0.0.1");
     assert_int_equal(server.requests, 0);
     request = get("/", say_hello);
     request.url = "file:///etc/passwd";
-    assert_refused(&request, "file:///etc/passwd");
+    assert_fails(&request, REFUSED, "file:///etc/passwd");
     request.url = "ftp://127.0.0.1/";
-    assert_refused(&request, "must be http or https");
+    assert_fails(&request, REFUSED, "must be http or https");
     request.url = "http://";
-    assert_refused(&request, "not an address");
+    assert_fails(&request, REFUSED, "not an address");
 }
 
-static void nobody_there_and_no_tls_there_are_told_apart(void **state)
+static void no_such_name_nobody_there_and_no_tls_there_are_told_apart(void **state)
 {
     struct http_request request = get("/", say_hello);
 
     snprintf(url, sizeof url, "https://127.0.0.1:%u/", server.port);
-    assert_refused(&request, "TLS with 127.0.0.1");
+    assert_fails(&request, HTTP_TLS, "TLS with 127.0.0.1");
     request.url = "http://127.0.0.1:1/";
-    assert_refused(&request, "connect to 127.0.0.1");
+    assert_fails(&request, HTTP_CONNECT, "connect to 127.0.0.1:1: the connection is refused");
+    request.url = "http://nobody.invalid/"; /* RFC 6761 §6.4: no such name, ever */
+    assert_fails(&request, HTTP_RESOLVE, "resolve nobody.invalid: ");
+}
+
+/* The server takes the connection and says nothing for a second. */
+static void a_server_that_is_silent_in_the_handshake_fails_at_tls(void **state)
+{
+    struct http_request request = get("/", say_nothing);
+
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/", server.port);
+    request.timeout_ms = 300;
+    assert_fails(&request, HTTP_TLS, "TLS with 127.0.0.1: no answer");
 }
 
 /* ---- Problems */
@@ -426,7 +438,8 @@ int main(void)
         cmocka_unit_test(a_post_is_not_redirected),
         cmocka_unit_test(a_redirect_to_another_scheme_is_refused),
         cmocka_unit_test(other_schemes_and_forged_headers_are_refused),
-        cmocka_unit_test(nobody_there_and_no_tls_there_are_told_apart),
+        cmocka_unit_test(no_such_name_nobody_there_and_no_tls_there_are_told_apart),
+        cmocka_unit_test(a_server_that_is_silent_in_the_handshake_fails_at_tls),
         cmocka_unit_test(a_problem_says_what_is_wrong),
     };
 
