@@ -102,6 +102,14 @@ static cJSON *link_json(const struct netd *netd, const struct link *link)
     return object;
 }
 
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+    if (text)
+        cJSON_AddStringToObject(object, name, text);
+    else
+        cJSON_AddNullToObject(object, name);
+}
+
 static void call_status(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *ret_error)
 {
     const struct netd *netd = context;
@@ -111,10 +119,10 @@ static void call_status(void *context, const cJSON *params, cJSON **ret_result, 
             cJSON_AddItemToArray(links, link_json(netd, &netd->seen.links[i]));
     cJSON_AddItemToObject(result, "uplink", uplink_json(netd));
     const char *problem = netd->plan.problem[0] ? netd->plan.problem : netd->config_problem;
-    if (problem[0])
-        cJSON_AddStringToObject(result, "problem", problem);
-    else
-        cJSON_AddNullToObject(result, "problem");
+    add_text(result, "problem", problem[0] ? problem : NULL);
+    add_text(result, "step", netd->plan.problem_step);
+    json_add_integer(result, "problem_s",
+                     netd->plan.problem[0] ? (int64_t)(uv_now(netd->daemon.loop) - netd->problem_since_ms) / 1000 : 0);
     *ret_result = result;
 }
 

@@ -137,6 +137,7 @@ void netd_reconcile(struct netd *netd)
     for (size_t i = 0; i < netd->plan.actions_count; i++)
         if (apply_action(netd, &netd->plan.actions[i]) < 0 && netd->plan.actions[i].kind == PLAN_FIREWALL) {
             snprintf(netd->plan.problem, sizeof(netd->plan.problem), "the firewall can't be put in force");
+            netd->plan.problem_step = NULL;
             return;
         }
     hurry_dhcp(netd);

@@ -237,7 +237,7 @@ void plan_make(const struct plan_input *input, struct plan *ret_plan)
     struct plan *plan = ret_plan;
     *plan = (struct plan){ 0 };
     plan->has_uplink = uplink_choose(input->seen, input->leases, input->leases_count, input->config, &plan->uplink);
-    uplink_describe_problem(input->seen, plan->has_uplink ? &plan->uplink : NULL, plan->problem);
+    plan->problem_step = uplink_find_problem(input->seen, plan->has_uplink ? &plan->uplink : NULL, plan->problem);
     plan_firewall(input, plan);
     plan_links(input, plan);
     plan_dhcp(input, plan);

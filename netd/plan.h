@@ -45,6 +45,7 @@ struct plan {
     bool has_uplink;
     struct uplink uplink;
     char problem[UPLINK_PROBLEM_BYTES]; /* "" : none */
+    const char *problem_step;           /* at which the way out ends (uplink.h); NULL: at none, even with a problem */
     struct firewall firewall;
     char resolv[PLAN_RESOLV_BYTES];
     char dhcp[PLAN_DHCP_BYTES];

@@ -134,32 +134,46 @@ static void list_links(const struct link_snapshot *seen, enum step step, char *r
     }
 }
 
-void uplink_describe_problem(const struct link_snapshot *seen, const struct uplink *uplink,
-                             char ret_text[static UPLINK_PROBLEM_BYTES])
+/* How far the physical link has come that came furthest; false: there is none. */
+static bool find_furthest(const struct link_snapshot *seen, enum step *ret_step)
 {
-    char names[128];
     bool any = false;
     enum step furthest = STEP_PRESENT;
-    ret_text[0] = 0;
     for (size_t i = 0; i < seen->links_count; i++)
         if (seen->links[i].physical) {
             enum step step = step_of(seen, &seen->links[i]);
             furthest = step > furthest ? step : furthest;
             any = true;
         }
-    list_links(seen, furthest, names, sizeof(names));
-    if (uplink && uplink->dns_count == 0)
+    *ret_step = furthest;
+    return any;
+}
+
+const char *uplink_find_problem(const struct link_snapshot *seen, const struct uplink *uplink,
+                                char ret_text[static UPLINK_PROBLEM_BYTES])
+{
+    static const struct {
+        const char *name, *before, *after;
+    } steps[] = {
+        [STEP_PRESENT] = { "link", "", " doesn't come up" },
+        [STEP_UP] = { "link", "no carrier on ", ": is the cable plugged in?" },
+        [STEP_CARRIER] = { "lease", "no DHCP answer on ", "" },
+        [STEP_ADDRESS] = { "route", "no default route by ", "" },
+    };
+    char names[128];
+    enum step step;
+    ret_text[0] = 0;
+    if (uplink && uplink->dns_count > 0)
+        return NULL;
+    if (uplink) {
         snprintf(ret_text, UPLINK_PROBLEM_BYTES, "no DNS server is known on %s", uplink->name);
-    else if (uplink)
-        return;
-    else if (!any)
+        return "DNS";
+    }
+    if (!find_furthest(seen, &step)) {
         snprintf(ret_text, UPLINK_PROBLEM_BYTES, "no network interface");
-    else if (furthest == STEP_PRESENT)
-        snprintf(ret_text, UPLINK_PROBLEM_BYTES, "%s doesn't come up", names);
-    else if (furthest == STEP_UP)
-        snprintf(ret_text, UPLINK_PROBLEM_BYTES, "no carrier on %s: is the cable plugged in?", names);
-    else if (furthest == STEP_CARRIER)
-        snprintf(ret_text, UPLINK_PROBLEM_BYTES, "no DHCP answer on %s", names);
-    else
-        snprintf(ret_text, UPLINK_PROBLEM_BYTES, "no default route by %s", names);
+        return "link";
+    }
+    list_links(seen, step, names, sizeof(names));
+    snprintf(ret_text, UPLINK_PROBLEM_BYTES, "%s%s%s", steps[step].before, names, steps[step].after);
+    return steps[step].name;
 }

@@ -30,10 +30,10 @@ struct uplink {
  * are those of its settings, else of its lease, if that is the lease of the address it has. false: there is none. */
 bool uplink_choose(const struct link_snapshot *seen, const struct uplink_lease *leases, size_t leases_count,
                    const struct config *config, struct uplink *ret_uplink);
-/* Names, in words, the first step towards a working uplink that isn't done; "" when all is well. `uplink` NULL: there
- * is none. */
-void uplink_describe_problem(const struct link_snapshot *seen, const struct uplink *uplink,
-                             char ret_text[static UPLINK_PROBLEM_BYTES]);
+/* The first step towards a working uplink that isn't done: "link", "lease", "route" or "DNS", and what is missing in
+ * words; NULL and "" when all is well. `uplink` NULL: there is none. */
+const char *uplink_find_problem(const struct link_snapshot *seen, const struct uplink *uplink,
+                                char ret_text[static UPLINK_PROBLEM_BYTES]);
 /* Some physical link has a carrier, no settings, and no address that serves for an uplink. */
 bool uplink_waits_for_lease(const struct link_snapshot *seen, const struct config *config);
 /* An address that serves for more than its own link: usable, and not IPv6's link-local or IPv4's (RFC 3927). */

@@ -125,27 +125,36 @@ static void nothing_is_left_to_do_once_it_is_done(void **state)
     assert_string_equal(world.plan.problem, "");
 }
 
+/* The way out ends at that step, with these words. */
+static void ends_at(struct world *world, const char *step, const char *problem)
+{
+    plan(world);
+    assert_string_equal(world->plan.problem, problem);
+    assert_string_equal(world->plan.problem_step, step);
+}
+
 static void each_missing_step_is_named(void **state)
 {
     struct world world = new_world();
-    assert_string_equal(plan(&world)->problem, "no network interface");
+    ends_at(&world, "link", "no network interface");
     struct link *link = add_link(&world, "eth0", false, false);
-    assert_string_equal(plan(&world)->problem, "eth0 doesn't come up");
+    ends_at(&world, "link", "eth0 doesn't come up");
     link->up = true;
-    assert_string_equal(plan(&world)->problem, "no carrier on eth0: is the cable plugged in?");
+    ends_at(&world, "link", "no carrier on eth0: is the cable plugged in?");
     add_link(&world, "eth1", true, false);
-    assert_string_equal(plan(&world)->problem, "no carrier on eth0, eth1: is the cable plugged in?");
+    ends_at(&world, "link", "no carrier on eth0, eth1: is the cable plugged in?");
     link->carrier = true;
     add_address(&world, 1, "fe80::1/64");
-    assert_string_equal(plan(&world)->problem, "no DHCP answer on eth0");
+    ends_at(&world, "lease", "no DHCP answer on eth0");
     add_address(&world, 1, "169.254.3.4/16");
-    assert_string_equal(plan(&world)->problem, "no DHCP answer on eth0");
+    ends_at(&world, "lease", "no DHCP answer on eth0");
     add_address(&world, 1, "10.0.2.15/24");
-    assert_string_equal(plan(&world)->problem, "no default route by eth0");
+    ends_at(&world, "route", "no default route by eth0");
     add_route(&world, 1, "10.0.2.2", 1002);
-    assert_string_equal(plan(&world)->problem, "no DNS server is known on eth0");
+    ends_at(&world, "DNS", "no DNS server is known on eth0");
     add_lease(&world, "eth0", "10.0.2.15/24", "10.0.2.3");
     assert_string_equal(plan(&world)->problem, "");
+    assert_null(world.plan.problem_step);
 }
 
 static void the_uplink_is_the_route_of_the_lowest_metric_with_carrier(void **state)
