@@ -35,8 +35,9 @@ provisiond_SOURCES = $(addprefix provisiond/, api.c apply.c bundle.c cache.c cal
 provisiond_LIBS = -luv -lcjson -lsodium -lsqlite3 -lcurl -larchive
 
 directoryd_SOURCES = $(addprefix contrib/directory/, main.c serve.c options.c directory.c api.c log_api.c server.c request.c sequencer.c rules.c state.c tile.c tlog.c \
-    feed.c page.c view.c view_node.c presence.c explorer.c store.c store_sqlite.c)
-directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lmicrohttpd -lcurl -lz
+    feed.c page.c view.c view_node.c presence.c explorer.c)
+directoryd_SOURCES += $(addprefix contrib/directory/, store.c schema.c store_sqlite.c store_postgresql.c)
+directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lcurl -lz
 
 3bot_SOURCES = $(addprefix contrib/3bot/, main.c command.c config.c session.c client.c evidence.c bot.c farm.c invite.c node.c yaml.c \
     deployment.c contracts.c contracts_tell.c deploy.c status.c verify.c units.c out.c)
@@ -51,12 +52,12 @@ WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 CPPFLAGS = -I. -D_GNU_SOURCE
 CFLAGS = -std=gnu17 -g $(WARNINGS) -MMD -MP -fstack-protector-strong -ffunction-sections -fdata-sections
 host_CC = gcc
-host_CFLAGS = -O2 -D_FORTIFY_SOURCE=2 -isystem /usr/include/libnl3
+host_CFLAGS = -O2 -D_FORTIFY_SOURCE=2 -isystem /usr/include/libnl3 -isystem /usr/include/postgresql
 node_CC = $(B)/sysroot/bin/musl-gcc
 node_CFLAGS = -Os -isystem $(B)/sysroot/include/libnl3 -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 node_LDFLAGS = -static -Wl,--gc-sections -Wl,--as-needed
 san_CC = gcc
-san_CFLAGS = -O1 -isystem /usr/include/libnl3 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+san_CFLAGS = -O1 -isystem /usr/include/libnl3 -isystem /usr/include/postgresql -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 san_LDFLAGS = -fsanitize=address,undefined
 LDFLAGS = -Wl,--gc-sections
 
@@ -91,7 +92,7 @@ clean: ## remove build/ (the cache in ~/.cache/zos stays)
 
 lint: setup ## clang-format and clang-tidy over the tree, the latter on what git tracks
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
-	@clang-tidy --quiet $$(git ls-files '*.c' | grep -v ^tests/) -- $(CPPFLAGS) -std=gnu17 -isystem /usr/include/libnl3
+	@clang-tidy --quiet $$(git ls-files '*.c' | grep -v ^tests/) -- $(CPPFLAGS) -std=gnu17 -isystem /usr/include/libnl3 -isystem /usr/include/postgresql
 
 format: ## clang-format the tree in place
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -129,7 +130,7 @@ $(foreach program,$(NODE_PROGRAMS),$(eval $(call link_rule,node,$(program),node)
 $(B)/obj/host/contrib/directory/explorer.o: $(wildcard contrib/directory/web/*) # embedded by .incbin
 
 # ---- Unit tests: one program a module, under ASan and UBSan on the host, and as the node has it (musl).
-# A test links lib.a and the sources named in <test>_SOURCES.
+# A test links lib.a and the sources named in <test>_SOURCES. UNIT_HOST_ONLY are those of programs that no node runs.
 
 UNIT_TESTS = $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 include tests/unit/sources.mk
@@ -142,7 +143,7 @@ $(B)/unit/$(1)/$(2): $(call objects,$(1),tests/unit/$(2).c $($(2)_SOURCES)) $(B)
 endef
 $(foreach test,$(UNIT_TESTS),$(foreach kind,san node,$(eval $(call unit_rule,$(kind),$(test)))))
 .PHONY: unit-programs
-unit-programs: $(foreach kind,san node,$(UNIT_TESTS:%=$(B)/unit/$(kind)/%))
+unit-programs: $(UNIT_TESTS:%=$(B)/unit/san/%) $(patsubst %,$(B)/unit/node/%,$(filter-out $(UNIT_HOST_ONLY),$(UNIT_TESTS)))
 
 include tests/fuzz/build.mk tests/system/build.mk
 

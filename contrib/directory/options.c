@@ -13,11 +13,11 @@
 #define EXIT_USAGE 2
 
 static const char USAGE[] =
-    "usage: directoryd --store sqlite:PATH --key FILE --listen ADDRESS:PORT [--name ORIGIN] [--heartbeat SECONDS]\n"
+    "usage: directoryd --store URL --key FILE --listen ADDRESS:PORT [--name ORIGIN] [--heartbeat SECONDS]\n"
     "\n"
     "Serves the grid's directory: a verifiable log of signed statements, and the views computed from it.\n"
     "\n"
-    "  --store sqlite:PATH      where the log is kept; made when it isn't there\n"
+    "  --store URL              where the log is kept, sqlite:PATH or postgresql://…; made when it isn't there\n"
     "  --key FILE               the log's signing key (64 hexadecimal digits); made when it isn't there\n"
     "  --listen ADDRESS:PORT    where to listen, as in 127.0.0.1:8080 or [::1]:8080; port 0 picks one\n"
     "  --name ORIGIN            the log's name in its checkpoints (zos-directory)\n"
@@ -76,8 +76,8 @@ int options_read(int argc, char **argv, struct options *ret_options)
         return usage_error("takes options only") + 1;
     if (!options.store || !options.key || !options.listen)
         return usage_error("--store, --key and --listen are needed") + 1;
-    if (!store_is_address(options.store))
-        return usage_error("--store must be sqlite:PATH") + 1;
+    if (!store_backend_of(options.store))
+        return usage_error("--store must be sqlite:PATH or postgresql://…") + 1;
     if (server_check_listen(options.listen, &reason))
         return usage_error(reason.text) + 1;
     *ret_options = options;

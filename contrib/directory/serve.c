@@ -110,7 +110,7 @@ static int open_directory(const struct options *options, struct directory *direc
     if (!error)
         error = store_open(options->store, STORE_WRITE, &directory->writer, reason);
     if (!error)
-        error = tlog_open(directory->writer, &directory->signer, &directory->head, reason);
+        error = tlog_open(directory->writer, &directory->signer, TLOG_ALL, &directory->head, reason);
     if (!error)
         error = store_open(options->store, STORE_READ, &directory->reader, reason);
     if (!error)

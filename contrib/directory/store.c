@@ -1,13 +1,20 @@
-/* The part of the store that all back ends share: which one an address means, and that failures stick. */
+/* The part of the store that all back ends share: which one an address means, that failures stick, and that a writer
+ * whose time is over can't commit. */
 
 #include "contrib/directory/store.h"
 
+#include "contrib/directory/schema.h"
+
+#include "lib/log.h"
+
 #include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const struct store_backend *const BACKENDS[] = { &STORE_SQLITE };
+static const struct store_backend *const BACKENDS[] = { &STORE_SQLITE, &STORE_POSTGRESQL };
 
-static const struct store_backend *find_backend(const char *url)
+const struct store_backend *store_backend_of(const char *url)
 {
     for (size_t i = 0; i < sizeof BACKENDS / sizeof *BACKENDS; i++) {
         size_t length = strlen(BACKENDS[i]->scheme);
@@ -17,24 +24,30 @@ static const struct store_backend *find_backend(const char *url)
     return NULL;
 }
 
-bool store_is_address(const char *url)
-{
-    return find_backend(url) != NULL;
-}
-
 int store_open(const char *url, enum store_access access, struct store **ret_store, struct reason *reason)
 {
-    const struct store_backend *backend = find_backend(url);
+    const struct store_backend *backend = store_backend_of(url);
+    struct store *store;
 
     if (!backend)
-        return reason_refuse(reason, "store", "must be sqlite:PATH");
-    return backend->open(url + strlen(backend->scheme), access, ret_store, reason);
+        return reason_refuse(reason, "store", "must be sqlite:PATH or postgresql://…");
+    int error = backend->open(url, access, &store, reason);
+    if (error)
+        return error;
+    error = schema_bring_up(store, access != STORE_READ, reason);
+    if (error)
+        store_close(store);
+    else
+        *ret_store = store;
+    return error;
 }
 
 void store_close(struct store *store)
 {
-    if (store)
-        store->backend->close(store);
+    if (!store)
+        return;
+    free(store->hashes);
+    store->backend->close(store);
 }
 
 struct store_value store_value_text(const char *text)
@@ -69,11 +82,8 @@ bool store_next(struct store_rows *rows)
 
 void store_run_values(struct store *store, const char *sql, const struct store_value *values, size_t count)
 {
-    cleanup_rows struct store_rows rows;
-
-    store_select_values(store, &rows, sql, values, count);
-    while (store_next(&rows))
-        ;
+    if (store->error >= 0)
+        store->error = store->backend->run(store, sql, values, count);
 }
 
 int64_t store_integer(const struct store_rows *rows, int column)
@@ -105,23 +115,68 @@ void store_done(struct store_rows *rows)
     *rows = (struct store_rows){ .store = rows->store };
 }
 
+/* ---- Transactions */
+
+static void transact(struct store *store, enum store_step step)
+{
+    if (store->error >= 0)
+        store->error = store->backend->transact(store, step);
+}
+
+/* Holds the epoch's row until the transaction ends, so that it can't be raised meanwhile. */
+static void check_office(struct store *store)
+{
+    cleanup_rows struct store_rows rows;
+    char epoch[24];
+
+    snprintf(epoch, sizeof epoch, "%" PRId64, store->epoch);
+    store_select(store, &rows, "UPDATE meta SET value = $1 WHERE name = 'epoch' AND value = $1 RETURNING value",
+                 VALUE_TEXT(epoch));
+    if (!store_next(&rows) && store->error >= 0)
+        store->error = log_fail(-ESTALE, "store: another directoryd became the log's writer after epoch %s", epoch);
+}
+
 void store_begin(struct store *store)
 {
-    store_run_values(store, store->backend->begin, NULL, 0);
+    transact(store, STORE_BEGIN);
+    if (store->epoch)
+        check_office(store);
 }
 
 int store_commit(struct store *store)
 {
-    store_run_values(store, "COMMIT", NULL, 0);
+    transact(store, STORE_COMMIT);
     return store->error;
 }
 
 void store_rollback(struct store *store)
 {
+    store->backend->transact(store, STORE_ROLLBACK);
+    free(store->hashes); /* it may have some that were never committed */
+    store->hashes = NULL;
     store->error = 0;
-    if (store->backend->in_transaction(store)) /* a failed COMMIT may have ended it */
-        store_run_values(store, "ROLLBACK", NULL, 0);
-    store->error = 0;
+}
+
+int store_take_office(struct store *store)
+{
+    struct store_rows rows;
+
+    store->epoch = 0;
+    store_begin(store);
+    store_select_values(store, &rows,
+                        "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'epoch'"
+                        " RETURNING CAST(value AS BIGINT)",
+                        NULL, 0);
+    int64_t epoch = store_next(&rows) ? store_integer(&rows, 0) : 0;
+    store_done(&rows);
+    if (epoch == 0 && store->error >= 0)
+        store->error = log_fail(-EUCLEAN, "store: it has no epoch");
+    int error = store_commit(store);
+    if (error < 0)
+        store_rollback(store);
+    else
+        store->epoch = epoch;
+    return error;
 }
 
 int store_clear(struct store *store)
@@ -129,4 +184,19 @@ int store_clear(struct store *store)
     int error = store->error;
     store->error = 0;
     return error;
+}
+
+bool store_is_lost(const struct store *store)
+{
+    return store->backend->is_lost && store->backend->is_lost((struct store *)store);
+}
+
+int store_descriptor(struct store *store)
+{
+    return store->backend->descriptor ? store->backend->descriptor(store) : -1;
+}
+
+bool store_take_notifications(struct store *store)
+{
+    return store->backend->take_notifications && store->backend->take_notifications(store);
 }

@@ -2,12 +2,19 @@
 
 /* The store behind the log and the views: a thin layer over one SQL session, so that every query of directoryd is
  * written once (parameters as $1, $2 … in the order of their first use, which SQLite and PostgreSQL both understand)
- * and a back end is only a `struct store_backend`. SQLite is the one there is.
+ * and a back end is only a `struct store_backend`. There are two:
+ *
+ *   sqlite:PATH         one file, one directoryd
+ *   postgresql://…      libpq's connection URI; any number of directoryd over one database
+ *
+ * What both understand alike is narrow: a select is read to its end or bounded by LIMIT (a back end may hold all its
+ * rows in memory), texts compare byte by byte, integers are 64 bits wide.
  *
  * Failures stick: after the first, `store->error` is set, logged once, and every further call does nothing and finds no
- * rows until store_rollback or store_clear. So callers run a whole transaction and look at the end.
+ * rows until store_rollback or store_clear. So callers run a whole transaction and look at the end. When the connection
+ * is gone (store_is_lost), only closing the session and opening another helps.
  *
- * A session is used by one thread at a time. The writer's session is the sequencer's, the reader's is the loop's. */
+ * A session is used by one thread at a time. */
 
 #include "lib/reason.h"
 
@@ -16,9 +23,13 @@
 #include <stdint.h>
 
 enum store_access {
-    STORE_WRITE, /* makes the store and its tables when they aren't there; there is one at a time, kept by a lock */
+    STORE_WRITE,  /* the log's one writer, kept by a lock; makes what isn't there, brings an older schema up to date */
+    STORE_SHARED, /* PostgreSQL: makes and updates likewise, and writes what isn't of the log; without the lock */
     STORE_READ,
 };
+
+/* Condition of store_open beside REFUSED: another has the lock; the reason says so. */
+enum { STORE_HELD = 2 };
 
 enum store_kind { STORE_NULL, STORE_INTEGER, STORE_TEXT, STORE_BYTES };
 
@@ -32,7 +43,9 @@ struct store_value {
 
 struct store {
     const struct store_backend *backend;
-    int error; /* 0, or the negative errno of the first failure */
+    int error;     /* 0, or the negative errno of the first failure */
+    int64_t epoch; /* of the writer that took office (store_take_office); 0: none */
+    void *hashes;  /* tlog.c's cache of tree hashes, free()d with the session */
 };
 
 /* The rows that a query finds; store_done in every case. */
@@ -42,12 +55,19 @@ struct store_rows {
     bool at_row;
 };
 
+enum store_step { STORE_BEGIN, STORE_COMMIT, STORE_ROLLBACK };
+
 struct store_backend {
     const char *scheme; /* "sqlite:" */
-    const char *begin;  /* how a transaction that will write begins */
-    int (*open)(const char *address, enum store_access access, struct store **ret_store, struct reason *reason);
+    bool shared;        /* more than one directoryd may use it at once */
+    int schema;         /* which column of schema.c's steps it understands */
+    int (*open)(const char *url, enum store_access access, struct store **ret_store, struct reason *reason);
     void (*close)(struct store *store);
-    bool (*in_transaction)(struct store *store);
+    /* A commit is 0 only when it is durable. A rollback is for every state, one without a transaction too. */
+    int (*transact)(struct store *store, enum store_step step);
+    /* Runs what gives no rows; within a transaction a failure may show only at a later call, at the latest at the
+     * commit. */
+    int (*run)(struct store *store, const char *sql, const struct store_value *values, size_t count);
     int (*select)(struct store *store, const char *sql, const struct store_value *values, size_t count,
                   void **ret_cursor);
     int (*next)(struct store *store, void *cursor); /* 1: at a row, 0: none left, or negative errno */
@@ -56,23 +76,44 @@ struct store_backend {
     const void *(*bytes)(void *cursor, int column, size_t *ret_size);
     bool (*is_null)(void *cursor, int column);
     void (*done)(struct store *store, void *cursor);
+    int (*version)(struct store *store, int64_t *ret_version); /* of the schema; 0: a new store */
+    const char *set_version;                                   /* SQL before the number */
+    const char *schema_lock;                                   /* SQL that keeps others from changing it, or NULL */
+    /* The following may be NULL: a file's session is never lost, and nobody else notifies it. */
+    bool (*is_lost)(struct store *store);
+    int (*descriptor)(struct store *store);
+    bool (*take_notifications)(struct store *store);
 };
 
-extern const struct store_backend STORE_SQLITE;
+extern const struct store_backend STORE_SQLITE, STORE_POSTGRESQL;
 
-/* true when the address is of a kind that there is: "sqlite:PATH". */
-bool store_is_address(const char *url);
-/* Opens "sqlite:PATH". 0 (store_close), REFUSED with what to do about it, or negative errno, logged. */
+/* The back end that an address means, or NULL. */
+const struct store_backend *store_backend_of(const char *url);
+/* Opens a store whose schema is this program's, or, unless to read, brings it there. 0 (store_close), REFUSED with what
+ * to do about it, STORE_HELD, or negative errno, logged. */
 int store_open(const char *url, enum store_access access, struct store **ret_store, struct reason *reason);
+/* NULL is passed over. */
 void store_close(struct store *store);
 
+/* The writer takes office: the store's epoch is raised by one, durably, and from now on every transaction of this
+ * session holds the epoch's row and fails (-ESTALE) once another has raised it. So of two that both believe to be the
+ * one writer, only the last can commit. 0 or the session's error, rolled back. */
+int store_take_office(struct store *store);
+
 /* A transaction. store_commit returns only when it is durable: 0, or the session's error (then the caller rolls back).
- */
+ * After -ENOTCONN or -ETIMEDOUT it isn't known whether it was committed. */
 void store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
 /* Forgets the error of a session that only reads; returns what it was. */
 int store_clear(struct store *store);
+/* The connection is gone. */
+bool store_is_lost(const struct store *store);
+
+/* For what others tell: a descriptor that is readable when there may be a notification (-1: never), and whether one
+ * came since the last call. Notifications are sent with SQL, NOTIFY, and received after LISTEN. */
+int store_descriptor(struct store *store);
+bool store_take_notifications(struct store *store);
 
 void store_select_values(struct store *store, struct store_rows *ret_rows, const char *sql,
                          const struct store_value *values, size_t count);

@@ -2,7 +2,7 @@
  * power loss (sqlite.org/pragma.html#pragma_synchronous). Statements are prepared once per session and kept by their
  * text. PATH.lock is held with flock(2) by the one writer: two sequencers on one log would fork it. */
 
-#include "contrib/directory/store.h"
+#include "contrib/directory/schema.h"
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -16,43 +16,6 @@
 
 #define CACHE_STATEMENTS 128 /* about twice as many as directoryd has; the filters of lists make the rest */
 #define BUSY_MS 10000        /* only a back-up tool can hold the lock for long */
-#define SCHEMA_VERSION 1
-
-static const char SCHEMA[] =
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-    /* The log: the entries and the hashes of all complete subtrees. `node` is set for what that node's feed holds. */
-    "CREATE TABLE entries (idx INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, signer TEXT NOT NULL,"
-    " node TEXT, envelope BLOB NOT NULL);"
-    "CREATE INDEX entries_feed ON entries (node, idx) WHERE node IS NOT NULL;"
-    "CREATE TABLE hashes (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) WITHOUT ROWID;"
-    /* The views: what a replay of the log gives. */
-    "CREATE TABLE bots (id TEXT PRIMARY KEY, idx INTEGER NOT NULL, name TEXT NOT NULL UNIQUE, description TEXT NOT "
-    "NULL,"
-    " created INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE farms (farm INTEGER PRIMARY KEY, id TEXT NOT NULL, idx INTEGER NOT NULL, bot TEXT NOT NULL,"
-    " name TEXT NOT NULL UNIQUE, description TEXT NOT NULL, location TEXT NOT NULL, country TEXT, created INTEGER NOT "
-    "NULL);"
-    "CREATE INDEX farms_bot ON farms (bot);"
-    "CREATE TABLE nodes (id TEXT PRIMARY KEY, idx INTEGER NOT NULL, statement TEXT NOT NULL, farm INTEGER NOT NULL,"
-    " created INTEGER NOT NULL, hostname TEXT NOT NULL, os_version TEXT NOT NULL, wireguard_key TEXT NOT NULL,"
-    " sealing_key TEXT NOT NULL, cru INTEGER NOT NULL, mru INTEGER NOT NULL, sru INTEGER NOT NULL, hru INTEGER NOT "
-    "NULL,"
-    " disks TEXT NOT NULL, machine TEXT NOT NULL, interfaces TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX nodes_farm ON nodes (farm, id);"
-    "CREATE TABLE invites (id TEXT PRIMARY KEY, uses INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE invite_uses (invite TEXT, node TEXT, PRIMARY KEY (invite, node)) WITHOUT ROWID;"
-    "CREATE TABLE contracts (idx INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, bot TEXT NOT NULL, node TEXT NOT NULL,"
-    " created INTEGER NOT NULL, expires INTEGER NOT NULL, cru INTEGER NOT NULL, mru INTEGER NOT NULL, sru INTEGER NOT "
-    "NULL,"
-    " hru INTEGER NOT NULL, private INTEGER NOT NULL, state TEXT NOT NULL, result TEXT, cancelled INTEGER NOT NULL);"
-    "CREATE INDEX contracts_bot ON contracts (bot, idx);"
-    "CREATE INDEX contracts_node ON contracts (node, idx);"
-    "CREATE INDEX contracts_live ON contracts (node, expires) WHERE cancelled = 0 AND state <> 'stopped';"
-    /* What heartbeats said: not of the log, written now and then. */
-    "CREATE TABLE presence (node TEXT PRIMARY KEY, last_seen INTEGER NOT NULL, created INTEGER NOT NULL,"
-    " cru INTEGER NOT NULL, mru INTEGER NOT NULL, sru INTEGER NOT NULL, hru INTEGER NOT NULL) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;";
-
 struct cached {
     char *sql;
     sqlite3_stmt *statement;
@@ -209,9 +172,42 @@ static void sqlite_close(struct store *store)
     free(self);
 }
 
-static bool sqlite_in_transaction(struct store *store)
+static int sqlite_run(struct store *store, const char *sql, const struct store_value *values, size_t count)
 {
-    return !sqlite3_get_autocommit(((struct sqlite_store *)store)->database);
+    void *cursor;
+    int error = sqlite_select(store, sql, values, count, &cursor);
+
+    if (error < 0)
+        return error;
+    do
+        error = sqlite_next(store, cursor);
+    while (error > 0);
+    sqlite_done(store, cursor);
+    return error;
+}
+
+static int sqlite_transact(struct store *store, enum store_step step)
+{
+    static const char *const steps[] = {
+        [STORE_BEGIN] = "BEGIN IMMEDIATE", [STORE_COMMIT] = "COMMIT", [STORE_ROLLBACK] = "ROLLBACK"
+    };
+
+    if (step == STORE_ROLLBACK && sqlite3_get_autocommit(((struct sqlite_store *)store)->database))
+        return 0; /* there is none: a failed COMMIT may have ended it */
+    return sqlite_run(store, steps[step], NULL, 0);
+}
+
+static int sqlite_version(struct store *store, int64_t *ret_version)
+{
+    void *cursor;
+    int error = sqlite_select(store, "PRAGMA user_version", NULL, 0, &cursor);
+
+    if (error < 0)
+        return error;
+    error = sqlite_next(store, cursor);
+    *ret_version = error > 0 ? sqlite_integer(cursor, 0) : 0;
+    sqlite_done(store, cursor);
+    return error < 0 ? error : 0;
 }
 
 static int take_lock(struct sqlite_store *self, const char *path, struct reason *reason)
@@ -223,41 +219,18 @@ static int take_lock(struct sqlite_store *self, const char *path, struct reason 
     self->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (self->lock < 0)
         return reason_refuse(reason, "store", "can't open %s: %s", name, strerror(errno));
-    if (flock(self->lock, LOCK_EX | LOCK_NB) < 0)
-        return reason_refuse(reason, "store", "another directoryd serves %s; stop it first", path);
-    return 0;
-}
-
-static int read_version(struct sqlite_store *self, int *ret_version)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(self->database, "PRAGMA user_version", -1, &statement, NULL);
-
-    if (code == SQLITE_OK) {
-        code = sqlite3_step(statement);
-        *ret_version = sqlite3_column_int(statement, 0);
-        sqlite3_finalize(statement);
+    if (flock(self->lock, LOCK_EX | LOCK_NB) < 0) {
+        reason_refuse(reason, "store", "another directoryd serves %s; stop it first", path);
+        return STORE_HELD;
     }
-    return code == SQLITE_ROW ? SQLITE_OK : code;
-}
-
-static int make_schema(struct sqlite_store *self)
-{
-    int version = 0;
-    int code = sqlite3_exec(self->database, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-
-    if (code == SQLITE_OK)
-        code = read_version(self, &version);
-    if (code == SQLITE_OK && version == 0)
-        code = sqlite3_exec(self->database, SCHEMA, NULL, NULL, NULL);
-    return code == SQLITE_OK ? sqlite3_exec(self->database, "COMMIT", NULL, NULL, NULL) : code;
+    return 0;
 }
 
 static int open_database(struct sqlite_store *self, const char *path, enum store_access access, struct reason *reason)
 {
     int flags = SQLITE_OPEN_NOMUTEX |
                 (access == STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE);
-    int version = 0, code = sqlite3_open_v2(path, &self->database, flags, NULL);
+    int code = sqlite3_open_v2(path, &self->database, flags, NULL);
 
     if (code == SQLITE_OK)
         code = sqlite3_busy_timeout(self->database, BUSY_MS);
@@ -266,24 +239,16 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                             "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384",
                             NULL, NULL, NULL);
-    if (code == SQLITE_OK && access == STORE_WRITE)
-        code = make_schema(self);
-    else if (code == SQLITE_OK)
+    if (code == SQLITE_OK && access == STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);
-    if (code == SQLITE_OK)
-        code = read_version(self, &version);
     if (code != SQLITE_OK)
         return reason_refuse(reason, "store", "can't use %s: %s", path, sqlite3_errmsg(self->database));
-    if (version != SCHEMA_VERSION)
-        return reason_refuse(reason, "store",
-                             "%s has schema version %d, this directoryd knows %d; use the directoryd "
-                             "that made it",
-                             path, version, SCHEMA_VERSION);
     return 0;
 }
 
-static int sqlite_open(const char *path, enum store_access access, struct store **ret_store, struct reason *reason)
+static int sqlite_open(const char *url, enum store_access access, struct store **ret_store, struct reason *reason)
 {
+    const char *path = url + strlen(STORE_SQLITE.scheme);
     struct sqlite_store *self = calloc(1, sizeof *self);
 
     if (!self)
@@ -302,10 +267,11 @@ static int sqlite_open(const char *path, enum store_access access, struct store 
 
 const struct store_backend STORE_SQLITE = {
     .scheme = "sqlite:",
-    .begin = "BEGIN IMMEDIATE",
+    .schema = SCHEMA_SQLITE,
     .open = sqlite_open,
     .close = sqlite_close,
-    .in_transaction = sqlite_in_transaction,
+    .transact = sqlite_transact,
+    .run = sqlite_run,
     .select = sqlite_select,
     .next = sqlite_next,
     .integer = sqlite_integer,
@@ -313,4 +279,6 @@ const struct store_backend STORE_SQLITE = {
     .bytes = sqlite_bytes,
     .is_null = sqlite_is_null,
     .done = sqlite_done,
+    .version = sqlite_version,
+    .set_version = "PRAGMA user_version = ",
 };

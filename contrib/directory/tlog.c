@@ -13,9 +13,42 @@
 
 #define TREE_LEVELS 64
 
-static int read_hash(void *context, unsigned level, uint64_t index, struct merkle_hash *ret_hash)
+/* ---- Hashes, and a cache of them: a hash of a complete subtree never changes once it is committed. The session's end
+ * and a rollback drop it (store.h). */
+
+#define CACHE_HASHES                                                                                                   \
+    16384 /* 768 KB a session: the right edge and the upper levels, which nearly every proof asks for */
+
+struct cached_hash {
+    uint64_t place; /* index and level in one; 0: none */
+    struct merkle_hash hash;
+};
+
+/* The index has as many bits as a log of 2^58 entries needs. */
+static uint64_t place_of(unsigned level, uint64_t index)
 {
-    struct store *store = context;
+    return (index << 6 | level) + 1;
+}
+
+static struct cached_hash *slot_of(struct store *store, unsigned level, uint64_t index)
+{
+    if (!store->hashes)
+        store->hashes = calloc(CACHE_HASHES, sizeof(struct cached_hash));
+    if (!store->hashes)
+        return NULL;
+    return (struct cached_hash *)store->hashes + (index * 31 + level * 977) % CACHE_HASHES;
+}
+
+static void keep_hash(struct store *store, unsigned level, uint64_t index, const struct merkle_hash *hash)
+{
+    struct cached_hash *slot = slot_of(store, level, index);
+
+    if (slot)
+        *slot = (struct cached_hash){ place_of(level, index), *hash };
+}
+
+static int fetch_hash(struct store *store, unsigned level, uint64_t index, struct merkle_hash *ret_hash)
+{
     cleanup_rows struct store_rows rows;
     size_t size = 0;
 
@@ -27,6 +60,18 @@ static int read_hash(void *context, unsigned level, uint64_t index, struct merkl
     if (!bytes || size != MERKLE_HASH_BYTES)
         return store->error = log_fail(-EUCLEAN, "log: the store has no hash %u/%" PRIu64, level, index);
     memcpy(ret_hash->bytes, bytes, size);
+    keep_hash(store, level, index, ret_hash);
+    return 0;
+}
+
+static int read_hash(void *context, unsigned level, uint64_t index, struct merkle_hash *ret_hash)
+{
+    struct store *store = context;
+    const struct cached_hash *slot = slot_of(store, level, index);
+
+    if (!slot || slot->place != place_of(level, index))
+        return fetch_hash(store, level, index, ret_hash);
+    *ret_hash = slot->hash;
     return 0;
 }
 
@@ -34,7 +79,10 @@ static void write_hash(struct store *store, unsigned level, uint64_t index, cons
 {
     store_run(store, "INSERT INTO hashes (level, idx, hash) VALUES ($1, $2, $3)", VALUE_INTEGER(level),
               VALUE_INTEGER(index), VALUE_BYTES(hash->bytes, sizeof hash->bytes));
+    keep_hash(store, level, index, hash);
 }
+
+/* ---- Growing */
 
 void tlog_append(struct store *store, uint64_t index, const struct tlog_entry *entry)
 {
@@ -157,26 +205,53 @@ void *tlog_tile(struct store *store, const struct tile *tile, size_t *ret_size)
 
 /* ---- At start */
 
+#define SCAN_ROWS "1000" /* that are in memory at once; of entries up to 64 MB, by their size mostly 1 MB */
+
 /* A replay of the log: the stack of complete subtrees to the left, and beside it, level by level, the stored hashes in
- * the order in which they must come out again. */
+ * the order in which they must come out again. Both are read in pieces. */
+struct scan {
+    struct store_rows rows;
+    uint64_t next; /* index */
+};
+
 struct replay {
     struct store *store;
     struct merkle_hash stack[TREE_LEVELS];
-    struct store_rows stored[TREE_LEVELS];
+    struct scan stored[TREE_LEVELS];
     unsigned levels; /* that were opened */
     uint64_t count;
     bool fits;
 };
 
+/* The stored hash that comes next on this level; one that isn't the next in order reads as zeros. false: none left. */
+static bool next_stored(struct replay *replay, unsigned level, struct merkle_hash *ret_hash)
+{
+    struct scan *scan = &replay->stored[level];
+    size_t size = 0;
+
+    if (!store_next(&scan->rows)) {
+        store_done(&scan->rows);
+        store_select(replay->store, &scan->rows,
+                     "SELECT idx, hash FROM hashes WHERE level = $1 AND idx >= $2 ORDER BY idx LIMIT " SCAN_ROWS,
+                     VALUE_INTEGER(level), VALUE_INTEGER(scan->next));
+        if (!store_next(&scan->rows))
+            return false;
+    }
+    const void *bytes = store_bytes(&scan->rows, 1, &size);
+    *ret_hash = (struct merkle_hash){ { 0 } };
+    if (size == MERKLE_HASH_BYTES && (uint64_t)store_integer(&scan->rows, 0) == scan->next)
+        memcpy(ret_hash->bytes, bytes, size);
+    scan->next++;
+    return true;
+}
+
 static void compare_stored(struct replay *replay, unsigned level, const struct merkle_hash *hash)
 {
-    size_t size;
+    struct merkle_hash stored;
 
     if (level == replay->levels)
-        store_select(replay->store, &replay->stored[replay->levels++],
-                     "SELECT hash FROM hashes WHERE level = $1 ORDER BY idx", VALUE_INTEGER(level));
-    const void *stored = store_next(&replay->stored[level]) ? store_bytes(&replay->stored[level], 0, &size) : NULL;
-    if (!stored || size != MERKLE_HASH_BYTES || memcmp(stored, hash->bytes, size) != 0)
+        replay->stored[replay->levels++] = (struct scan){ .rows = { .store = replay->store } };
+    if (!next_stored(replay, level, &stored) || memcmp(&stored, hash, sizeof stored) != 0)
         replay->fits = false;
 }
 
@@ -193,6 +268,23 @@ static void replay_entry(struct replay *replay, const void *entry, size_t size)
     }
     replay->stack[level] = hash;
     replay->count++;
+}
+
+/* Entries that follow those replayed; false when there is none, or one is missing. */
+static bool replay_piece(struct replay *replay)
+{
+    cleanup_rows struct store_rows rows;
+    uint64_t before = replay->count;
+    size_t size;
+
+    store_select(replay->store, &rows,
+                 "SELECT idx, envelope FROM entries WHERE idx >= $1 ORDER BY idx LIMIT " SCAN_ROWS,
+                 VALUE_INTEGER(before));
+    while (store_next(&rows) && (uint64_t)store_integer(&rows, 0) == replay->count) {
+        const void *entry = store_bytes(&rows, 1, &size);
+        replay_entry(replay, entry, size);
+    }
+    return replay->count > before;
 }
 
 /* From the lowest complete subtree up: each is the left neighbour of what is there. */
@@ -219,17 +311,13 @@ static struct merkle_hash replay_root(const struct replay *replay)
 static int recompute(struct store *store, struct checkpoint *ret_checkpoint, bool *ret_fits)
 {
     struct replay replay = { .store = store, .fits = true };
-    cleanup_rows struct store_rows rows;
-    size_t size;
+    struct merkle_hash left;
 
-    store_select(store, &rows, "SELECT idx, envelope FROM entries ORDER BY idx");
-    while (store_next(&rows) && (uint64_t)store_integer(&rows, 0) == replay.count) {
-        const void *entry = store_bytes(&rows, 1, &size);
-        replay_entry(&replay, entry, size);
-    }
+    while (replay_piece(&replay))
+        ;
     for (unsigned level = 0; level < replay.levels; level++) {
-        replay.fits = replay.fits && !store_next(&replay.stored[level]);
-        store_done(&replay.stored[level]);
+        replay.fits = replay.fits && !next_stored(&replay, level, &left);
+        store_done(&replay.stored[level].rows);
     }
     ret_checkpoint->size = replay.count;
     ret_checkpoint->root = replay_root(&replay);
@@ -239,56 +327,134 @@ static int recompute(struct store *store, struct checkpoint *ret_checkpoint, boo
 
 #define RESTORE "; restore the store from a back-up or a mirror, and don't sign with this key until then"
 
-static int check_head(struct store *store, struct checkpoint *ret_checkpoint, struct reason *reason)
+static int read_head(struct store *store, struct checkpoint *ret_checkpoint, struct reason *reason)
 {
-    char text[24 + HASH_TEXT_BYTES], root[HASH_TEXT_BYTES], expected[24 + HASH_TEXT_BYTES];
-    struct checkpoint found;
-    bool fits;
+    char text[24 + HASH_TEXT_BYTES], *end;
+    struct checkpoint head;
 
-    if (recompute(store, &found, &fits) < 0)
-        return reason_refuse(reason, "store", "can't be read" RESTORE);
     if (!read_meta(store, "head", text, sizeof text))
-        return reason_refuse(reason, "store", "doesn't say where the log ends" RESTORE);
-    encode_hex(found.root.bytes, sizeof found.root.bytes, root);
-    snprintf(expected, sizeof expected, "%" PRIu64 " %s", found.size, root);
-    if (strcmp(text, expected) != 0)
-        return reason_refuse(reason, "store", "the log was signed as size and root %s, but the entries give %s" RESTORE,
-                             text, expected);
-    if (!fits)
-        return reason_refuse(reason, "store", "the stored tree hashes don't fit the entries" RESTORE);
-    *ret_checkpoint = found;
+        return reason_refuse(reason, "store",
+                             store->error < 0 ? "can't be read" RESTORE : "doesn't say where the log ends" RESTORE);
+    head.size = strtoull(text, &end, 10);
+    if (*end != ' ' || !decode_hex(end + 1, head.root.bytes, sizeof head.root.bytes))
+        return reason_refuse(reason, "store", "says that the log ends as '%s', which is no size and root" RESTORE,
+                             text);
+    *ret_checkpoint = head;
     return 0;
 }
 
-/* A store is one log's for ever: another name or key would be another history of the same entries. */
-static int check_owner(struct store *store, const struct tlog_signer *signer, struct reason *reason)
+static int compare_head(const struct checkpoint *head, const struct checkpoint *found, bool fits, struct reason *reason)
+{
+    char signed_root[HASH_TEXT_BYTES], root[HASH_TEXT_BYTES];
+
+    if (head->size == found->size && memcmp(&head->root, &found->root, sizeof head->root) == 0)
+        return fits ? 0 : reason_refuse(reason, "store", "the stored tree hashes don't fit the entries" RESTORE);
+    encode_hex(head->root.bytes, sizeof head->root.bytes, signed_root);
+    encode_hex(found->root.bytes, sizeof found->root.bytes, root);
+    return reason_refuse(reason, "store",
+                         "the log was signed as size and root %" PRIu64 " %s, but the entries give %" PRIu64
+                         " %s" RESTORE,
+                         head->size, signed_root, found->size, root);
+}
+
+/* That the root is that of the stored hashes, the last entries are the leaves that are stored, and none is behind. */
+static int check_end(struct store *store, const struct checkpoint *head, struct checkpoint *ret_found, bool *ret_fits)
+{
+    cleanup_rows struct store_rows rows;
+    uint64_t next = head->size > 1000 ? head->size - 1000 : 0;
+    struct merkle_hash leaf, stored;
+    size_t size;
+
+    *ret_fits = true;
+    store_select(store, &rows, "SELECT idx, envelope FROM entries WHERE idx >= $1 ORDER BY idx LIMIT 1001",
+                 VALUE_INTEGER(next));
+    for (; store_next(&rows) && (uint64_t)store_integer(&rows, 0) == next; next++) {
+        const void *entry = store_bytes(&rows, 1, &size);
+        merkle_leaf(entry, size, &leaf);
+        if (read_hash(store, 0, next, &stored) < 0 || memcmp(&leaf, &stored, sizeof leaf) != 0)
+            *ret_fits = false;
+    }
+    ret_found->size = next;
+    return store->error < 0 ? store->error : merkle_root(read_hash, store, next, &ret_found->root);
+}
+
+int tlog_check(struct store *store, enum tlog_check check, struct checkpoint *ret_checkpoint, struct reason *reason)
+{
+    struct checkpoint head, found;
+    bool fits;
+
+    if (read_head(store, &head, reason))
+        return REFUSED;
+    int error = check == TLOG_ALL ? recompute(store, &found, &fits) : check_end(store, &head, &found, &fits);
+    if (error < 0)
+        return reason_refuse(reason, "store", "can't be read" RESTORE);
+    if (compare_head(&head, &found, fits, reason))
+        return REFUSED;
+    *ret_checkpoint = head;
+    return 0;
+}
+
+int tlog_check_owner(struct store *store, const struct note_verifier *verifier, struct reason *reason)
 {
     char expected[NOTE_VKEY_BYTES], found[NOTE_VKEY_BYTES];
-    struct checkpoint empty;
 
-    note_verifier_format(&signer->verifier, expected);
-    if (read_meta(store, "log", found, sizeof found)) {
-        if (strcmp(found, expected) == 0)
-            return 0;
-        return reason_refuse(reason, "store", "belongs to log %s, not %s; give the --key and --name it was made with",
-                             found, expected);
-    }
+    note_verifier_format(verifier, expected);
+    if (!read_meta(store, "log", found, sizeof found))
+        return store->error < 0 ? reason_refuse(reason, "store", "can't be read") : TLOG_NEW;
+    if (strcmp(found, expected) == 0)
+        return 0;
+    return reason_refuse(reason, "store", "belongs to log %s, not %s; give the --key and --name it was made with",
+                         found, expected);
+}
+
+bool tlog_is_empty(struct store *store)
+{
+    cleanup_rows struct store_rows rows;
+
+    store_select_values(store, &rows, "SELECT 1 FROM entries LIMIT 1", NULL, 0);
+    return !store_next(&rows) && store->error >= 0;
+}
+
+int tlog_own(struct store *store, const struct note_verifier *verifier, uint64_t size)
+{
+    char vkey[NOTE_VKEY_BYTES];
+    struct checkpoint head;
+
+    note_verifier_format(verifier, vkey);
     store_begin(store);
-    write_meta(store, "log", expected);
-    tlog_write_ahead(store, 0, &empty);
+    write_meta(store, "log", vkey);
+    tlog_write_ahead(store, size, &head);
     int error = store_commit(store);
     if (error < 0)
         store_rollback(store);
     return error;
 }
 
-int tlog_open(struct store *store, const struct tlog_signer *signer, struct tlog_head *ret_head, struct reason *reason)
+/* A store is one log's for ever: another name or key would be another history of the same entries. */
+static int become_owner(struct store *store, const struct tlog_signer *signer, struct reason *reason)
+{
+    int error = tlog_check_owner(store, &signer->verifier, reason);
+
+    if (error != TLOG_NEW)
+        return error;
+    if (!tlog_is_empty(store))
+        return reason_refuse(
+            reason, "store",
+            "holds entries, but not whose they are: finish what fills it (directoryd migrate), or remove"
+            " it");
+    return tlog_own(store, &signer->verifier, 0);
+}
+
+int tlog_open(struct store *store, const struct tlog_signer *signer, enum tlog_check check, struct tlog_head *ret_head,
+              struct reason *reason)
 {
     struct tlog_head head = { 0 };
-    int error = check_owner(store, signer, reason);
+    int error = store_take_office(store);
 
     if (!error)
-        error = check_head(store, &head.checkpoint, reason);
+        error = become_owner(store, signer, reason);
+    if (!error)
+        error = tlog_check(store, check, &head.checkpoint, reason);
     if (error)
         return error;
     head.note = checkpoint_sign(&head.checkpoint, &signer->verifier, signer->key);

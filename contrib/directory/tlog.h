@@ -35,10 +35,27 @@ struct tlog_entry {
     struct merkle_hash leaf;
 };
 
-/* Reads where the log ends and signs it again, after checking that the store is this signer's and that the root
- * recomputed from every entry is the one that was written before signing. A new store gets the signer's name. 0,
- * REFUSED with what to do, or negative errno. */
-int tlog_open(struct store *store, const struct tlog_signer *signer, struct tlog_head *ret_head, struct reason *reason);
+/* How much of a log is looked at before it is gone on with. */
+enum tlog_check {
+    TLOG_ALL, /* every entry is hashed anew, and held against the stored hashes and the root */
+    TLOG_END, /* the root is computed from stored hashes, the last 1,000 entries are hashed anew: O(log size) */
+};
+
+/* Condition of tlog_check_owner beside REFUSED. */
+enum { TLOG_NEW = 2 };
+
+/* The writer takes office (store_take_office), checks that the store is this signer's and its log in order, reads where
+ * it ends, and signs that again. A new store becomes the signer's. 0, REFUSED with what to do, or negative errno. */
+int tlog_open(struct store *store, const struct tlog_signer *signer, enum tlog_check check, struct tlog_head *ret_head,
+              struct reason *reason);
+
+/* The parts of it, for those who don't sign. Whose log it is: 0 this verifier's, TLOG_NEW nobody's yet, or REFUSED. */
+int tlog_check_owner(struct store *store, const struct note_verifier *verifier, struct reason *reason);
+/* Size and root that were written before they were signed, after the check. 0, or REFUSED with what to do. */
+int tlog_check(struct store *store, enum tlog_check check, struct checkpoint *ret_checkpoint, struct reason *reason);
+bool tlog_is_empty(struct store *store);
+/* The store's first `size` entries are this verifier's log; a transaction of its own. 0 or negative errno. */
+int tlog_own(struct store *store, const struct note_verifier *verifier, uint64_t size);
 
 /* Adds an entry as number `index`, within a transaction. Failures stick to the store. */
 void tlog_append(struct store *store, uint64_t index, const struct tlog_entry *entry);

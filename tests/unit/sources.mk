@@ -36,8 +36,12 @@ test_3bot_deployment_SOURCES = $(addprefix contrib/3bot/, deployment.c yaml.c un
 
 test_directory_tile_SOURCES = contrib/directory/tile.c
 test_directory_rules_SOURCES = contrib/directory/rules.c
-test_directory_store_SOURCES = $(addprefix contrib/directory/, tlog.c state.c store.c store_sqlite.c)
-test_directory_presence_SOURCES = $(addprefix contrib/directory/, presence.c store.c store_sqlite.c)
+directory_STORE = $(addprefix contrib/directory/, store.c schema.c store_sqlite.c store_postgresql.c)
+test_directory_store_SOURCES = $(addprefix contrib/directory/, tlog.c state.c) $(directory_STORE)
+test_directory_store_LIBS = -lpq
+test_directory_presence_SOURCES = contrib/directory/presence.c $(directory_STORE)
+test_directory_presence_LIBS = -lpq
+UNIT_HOST_ONLY = test_directory_store test_directory_presence
 test_zinit_page_SOURCES = zinit/page.c
 test_zinit_bucket_SOURCES = zinit/bucket.c
 test_zinit_logs_SOURCES = $(addprefix zinit/, logs.c history.c merge.c ring.c bucket.c screen.c loop.c heap.c)
