@@ -116,13 +116,13 @@ $(B)/obj/$(1)/lib.a: $(call objects,$(1),$(lib_SOURCES))
 endef
 $(foreach kind,host node san,$(eval $(call compile_rule,$(kind))))
 
-# $(1): host or node; $(2): program; $(3): folder
+# $(1): host or node; $(2): program; $(3): folder. What addr2line needs of a node's program is kept in build/debug.
 define link_rule
 $(B)/$(3)/$(2): $(call objects,$(1),$($(2)_SOURCES)) $(B)/obj/$(1)/lib.a
 	@mkdir -p $$(@D)
 	@echo "link $$@"
 	@$$($(1)_CC) $$(LDFLAGS) $$($(1)_CFLAGS) $$($(1)_LDFLAGS) $$^ -o $$@ $(if $(filter node,$(1)),-Wl$(comma)--start-group) $($(2)_LIBS) $(if $(filter node,$(1)),$(NODE_EXTRA_LIBS) -Wl$(comma)--end-group) -lpthread
-	$(if $(filter node,$(1)),@strip $$@)
+	$(if $(filter node,$(1)),@mkdir -p $(B)/debug; objcopy --only-keep-debug $$@ $(B)/debug/$(2); strip $$@)
 endef
 comma = ,
 $(foreach program,$(HOST_PROGRAMS),$(eval $(call link_rule,host,$(program),bin)))

@@ -34,7 +34,7 @@ static int supervise(const struct options *options, uint64_t began_ms)
 
     if (supervisor_open(&supervisor, options->dir, options->container) < 0)
         return 1;
-    fault_watch();
+    fault_watch(supervisor.log.source.fd, !options->container);
     server_open(&server, options->socket_path, API_METHODS, &supervisor);
     count = supervisor_load(&supervisor);
     now_ms = loop_now_ms();

@@ -66,3 +66,4 @@ test_provisiond_result_SOURCES = $(addprefix provisiond/, result.c text.c watch.
 test_zinit_server_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_watchdog_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_after_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
+test_zinit_fault_SOURCES = zinit/fault.c
