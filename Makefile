@@ -18,7 +18,8 @@ lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c 
 zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c boot.c bucket.c capability.c census.c cgroup.c client.c console.c fault.c history.c kexec.c logs.c loop.c \
     machine.c merge.c orphans.c page.c power.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c supervisor.c \
     test.c unit.c value.c watchdog.c words.c \
-    children.c heap.c table.c)
+    children.c heap.c table.c \
+    book.c book_file.c book_read.c book_writer.c feed.c kernel.c kmsg.c)
 zinit_LIBS = -lyaml -lcjson -lsodium
 
 storaged_SOURCES = $(addprefix storaged/, main.c state.c path.c disk.c probe.c measure.c mounts.c mkfs.c quota.c volume.c pool.c \

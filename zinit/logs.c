@@ -18,9 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES 65536                /* what a pipe holds, pipe(7) */
-#define DETACH_BYTES_MAX (256UL * 1024) /* the most that is read when the writer is gone: others may hold the pipe */
-#define RESUME_ROOM_US 10000            /* paused streams are read again once this much may be spent */
+#define READ_BYTES 65536                  /* what a pipe holds, pipe(7) */
+#define READ_NOW_BYTES_MAX (256UL * 1024) /* at the end: others may hold the pipe, and write on */
+#define RESUME_ROOM_US 10000              /* paused streams are read again once this much may be spent */
 
 /* One service can't fill a serial line (11 KB/s) for the others. */
 static const struct bucket_rule SHOWN_BYTES = { .capacity = 65536, .per_s = 4096 };
@@ -297,7 +297,7 @@ static void pause_reading(struct log_stream *stream)
         stream->paused = true;
         stream->next_paused = logs->paused;
         logs->paused = stream;
-        loop_change(logs->loop, &stream->source, 0);
+        loop_change(logs->loop, &stream->source, EPOLLET); /* EPOLLHUP and EPOLLERR would come for ever */
     }
     if (!logs->resume.armed)
         loop_arm(logs->loop, &logs->resume, bucket_wait_ms(&logs->reading, &READING_US, logs->now_ms, RESUME_ROOM_US));
@@ -349,7 +349,7 @@ void logs_end_reading(struct log_stream *stream, uint64_t began_us)
         pause_reading(stream);
 }
 
-static void end_pipe(struct log_stream *stream)
+void logs_stop_reading(struct log_stream *stream)
 {
     forget_pause(stream);
     end_partial(stream);
@@ -359,10 +359,13 @@ static void end_pipe(struct log_stream *stream)
 static void on_output(struct loop_source *source, uint32_t events)
 {
     struct log_stream *stream = source->context;
-    uint64_t began_us = logs_begin_reading(stream->logs);
+    uint64_t began_us;
 
+    if (stream->paused)
+        return;
+    began_us = logs_begin_reading(stream->logs);
     if (read_once(stream) < 0)
-        end_pipe(stream);
+        logs_stop_reading(stream);
     logs_end_reading(stream, began_us);
 }
 
@@ -413,18 +416,25 @@ int logs_attach(struct log_stream *stream, int *ret_fd)
     return 0;
 }
 
-void logs_detach(struct log_stream *stream)
+void logs_read_now(struct log_stream *stream)
 {
     size_t total = 0;
 
     if (stream->source.fd < 0)
         return;
     take_time(stream->logs);
-    while (total < DETACH_BYTES_MAX) {
+    while (total < READ_NOW_BYTES_MAX) {
         ssize_t size = read_once(stream);
         if (size <= 0)
             break;
         total += (size_t)size;
     }
-    end_pipe(stream);
+}
+
+void logs_detach(struct log_stream *stream)
+{
+    if (stream->source.fd < 0)
+        return;
+    logs_read_now(stream);
+    logs_stop_reading(stream);
 }

@@ -69,6 +69,8 @@ void logs_close(struct log_stream *stream);
 /* Makes a pipe, reads its one end from now on, and gives the other, which is the caller's to hand on and close. An
  * earlier pipe is read empty first. 0, or negative errno. */
 int logs_attach(struct log_stream *stream, int *ret_fd);
+/* Reads what is there. */
+void logs_read_now(struct log_stream *stream);
 /* Reads what is left, and closes the pipe. */
 void logs_detach(struct log_stream *stream);
 
@@ -82,3 +84,5 @@ void logs_add_record(struct log_stream *stream, int level, int64_t time_ms, char
  * and pauses the stream (its source gets no EPOLLIN) when all that zinit may spend on logs is spent. */
 uint64_t logs_begin_reading(struct logs *logs);
 void logs_end_reading(struct log_stream *stream, uint64_t began_us);
+/* Closes what the stream is read from, as it is. */
+void logs_stop_reading(struct log_stream *stream);

@@ -2,6 +2,8 @@
 
 #include "lib/log.h"
 #include "zinit/api.h"
+#include "zinit/book_read.h"
+#include "zinit/book_writer.h"
 #include "zinit/boot.h"
 #include "zinit/client.h"
 #include "zinit/console.h"
@@ -9,10 +11,13 @@
 #include "zinit/power.h"
 #include "zinit/server.h"
 #include "zinit/shutdown.h"
+#include "zinit/spawn.h"
 #include "zinit/supervisor.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,8 +27,19 @@
 
 struct options {
     const char *dir, *socket_path;
+    const char *boot; /* whose log; NULL: what is running keeps it */
     bool container, help;
 };
+
+/* The kernel's lines, and the copy of all on the disk. */
+static void keep_logs(struct supervisor *supervisor)
+{
+    static char program[] = "/proc/self/exe", command[] = "log-writer";
+    static char *const writer[] = { program, command, NULL };
+
+    kernel_open(&supervisor->kernel, &supervisor->logs, open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    feed_open(&supervisor->feed, &supervisor->logs, &supervisor->children, writer, supervisor->env);
+}
 
 static int supervise(const struct options *options, uint64_t began_ms)
 {
@@ -41,6 +57,7 @@ static int supervise(const struct options *options, uint64_t began_ms)
     log_info("up, %zu units, %u.%03u s after the kernel's start, %u ms after its own", count, (unsigned)(now_ms / 1000),
              (unsigned)(now_ms % 1000), (unsigned)(now_ms - began_ms));
     if (!options->container) {
+        keep_logs(&supervisor);
         power_watch(&supervisor);
         watchdog_open(&supervisor.watchdog, &supervisor);
     }
@@ -55,11 +72,9 @@ static int supervise(const struct options *options, uint64_t began_ms)
 static bool read_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "socket", required_argument, NULL, 's' },
-        { "container", no_argument, NULL, 'C' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' }, { "socket", required_argument, NULL, 's' },
+        { "container", no_argument, NULL, 'C' },    { "boot", required_argument, NULL, 'B' },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
     };
     int option;
 
@@ -71,6 +86,8 @@ static bool read_options(int argc, char **argv, struct options *options)
             options->socket_path = optarg;
         else if (option == 'C')
             options->container = true;
+        else if (option == 'B')
+            options->boot = optarg;
         else if (option == 'h')
             options->help = true;
         else
@@ -109,5 +126,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[optind], "console") == 0)
         return console_run();
+    if (strcmp(argv[optind], "log-writer") == 0)
+        return book_writer_run(BOOK_MOUNT, SPAWN_READY_FD);
+    if (strcmp(argv[optind], "log") == 0 && options.boot)
+        return book_read_boot(BOOK_FOLDER, atoi(options.boot), argv[optind + 1], stdout);
     return client_run(options.socket_path, argc - optind, argv + optind);
 }

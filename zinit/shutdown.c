@@ -21,11 +21,12 @@
 
 /* The stages' bounds. README.md tells their sum. */
 #define SHUTDOWN_MS 120000 /* all services together */
+#define COPY_MS 2000       /* the last lines are on the disk */
 #define REAP_MS 3000       /* until killed processes are gone */
 #define FORK_MS 1000       /* until there is memory for the child that unmounts */
 #define UNMOUNT_MS 20000   /* sync and unmount */
 #define FLUSH_MS 2000      /* the consoles take what waits, and some to spare */
-#define ALL_MS (SHUTDOWN_MS + REAP_MS + FORK_MS + UNMOUNT_MS + FLUSH_MS)
+#define ALL_MS (SHUTDOWN_MS + COPY_MS + REAP_MS + FORK_MS + UNMOUNT_MS + FLUSH_MS)
 #define MOUNTS_MAX 512
 
 static bool comes_after(const struct service *service, const char *name)
@@ -199,6 +200,8 @@ void shutdown_finish(struct supervisor *supervisor)
         return;
     }
     log_info("all services stopped, unmounting");
+    logs_read_now(&supervisor->log);
+    feed_close(&supervisor->feed, COPY_MS);
     kill_all(supervisor);
     unmount_in_time(supervisor);
     log_info("%s", shutdown_mode_name(supervisor->shutdown));

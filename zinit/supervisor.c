@@ -173,6 +173,7 @@ void supervisor_close(struct supervisor *supervisor)
     supervisor->depth++; /* nothing follows from it */
     while (supervisor->services)
         supervisor_remove(supervisor, supervisor->services);
+    kernel_close(&supervisor->kernel);
     logs_close(&supervisor->log);
     screen_flush(&supervisor->screen);
     for (size_t i = 0; i < supervisor->screen.count; i++) {

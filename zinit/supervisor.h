@@ -2,6 +2,8 @@
 
 /* The supervisor: all services, the loop they share, and what happens to them together. */
 
+#include "zinit/feed.h"
+#include "zinit/kernel.h"
 #include "zinit/logs.h"
 #include "zinit/loop.h"
 #include "zinit/screen.h"
@@ -20,9 +22,12 @@ struct supervisor {
     struct screen screen;
     struct logs logs;
     struct log_stream log; /* zinit's own lines */
-    const char *dir;       /* of the units */
-    bool container;        /* not a machine's PID 1: ends by exiting, leaves mounts alone */
-    char **env;            /* what every service's environment begins with */
+    /* A machine's only: */
+    struct kernel_log kernel;
+    struct feed feed;
+    const char *dir; /* of the units */
+    bool container;  /* not a machine's PID 1: ends by exiting, leaves mounts alone */
+    char **env;      /* what every service's environment begins with */
     struct service *services, *last_service;
     struct table by_name;
     struct children children;

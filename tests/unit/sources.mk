@@ -47,6 +47,9 @@ test_zinit_bucket_SOURCES = zinit/bucket.c
 test_zinit_logs_SOURCES = $(addprefix zinit/, logs.c history.c merge.c ring.c bucket.c screen.c loop.c heap.c)
 test_zinit_heap_SOURCES = zinit/heap.c
 test_zinit_table_SOURCES = zinit/table.c zinit/children.c
+test_zinit_kmsg_SOURCES = $(addprefix zinit/, kernel.c kmsg.c logs.c ring.c bucket.c screen.c loop.c heap.c)
+test_zinit_book_SOURCES = $(addprefix zinit/, book.c book_file.c book_read.c book_writer.c)
+test_zinit_feed_SOURCES = $(addprefix zinit/, feed.c book.c children.c table.c spawn.c machine.c merge.c logs.c ring.c bucket.c screen.c loop.c heap.c)
 
 test_provisiond_verify_SOURCES = provisiond/verify.c provisiond/wanted.c
 test_provisiond_plan_SOURCES = provisiond/plan.c
