@@ -53,6 +53,18 @@ int cosignature_policy_from_json(const cJSON *witnesses, const cJSON *quorum, st
     return 0;
 }
 
+void cosignature_policy_to_json(const struct cosignature_policy *policy, cJSON *object)
+{
+    cJSON *witnesses = cJSON_AddArrayToObject(object, "witnesses");
+    char vkey[NOTE_VKEY_BYTES];
+
+    for (size_t i = 0; i < policy->count; i++) {
+        note_verifier_format(&policy->witnesses[i], vkey);
+        cJSON_AddItemToArray(witnesses, cJSON_CreateString(vkey));
+    }
+    cJSON_AddNumberToObject(object, "witness_quorum", policy->quorum);
+}
+
 /* ---- One cosignature */
 
 /* The signed message; the caller's, free(); NULL when memory is out. */

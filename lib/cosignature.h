@@ -25,6 +25,9 @@ int cosignature_policy_add(struct cosignature_policy *policy, const char *vkey, 
 int cosignature_policy_from_json(const cJSON *witnesses, const cJSON *quorum, struct cosignature_policy *ret_policy,
                                  struct reason *reason);
 
+/* Adds the two settings to an object. */
+void cosignature_policy_to_json(const struct cosignature_policy *policy, cJSON *object);
+
 /* The line with which the witness cosigns the note (of which the signatures are passed over) at a time, unix seconds;
  * the caller's, free(); NULL when memory is out or the text isn't a note. */
 char *cosignature_sign(const char *note, int64_t time_s, const struct note_verifier *witness, const struct key *key);

@@ -28,13 +28,35 @@ static const struct json_rule SETTINGS_RULES[] = {
     { .name = "directory", .kind = JSON_STRING, .optional = true, .min = 8, .max = 512, .check = check_url },
     { .name = "directory_key", .kind = JSON_STRING, .optional = true, .min = 1, .max = NOTE_VKEY_BYTES },
     { .name = "directory_ca", .kind = JSON_STRING, .optional = true, .min = 1, .max = 32768 },
+    { .name = "witnesses",
+      .kind = JSON_ARRAY,
+      .optional = true,
+      .max = COSIGNATURE_WITNESSES_MAX,
+      .items = JSON_STRING },
+    { .name = "witness_quorum", .kind = JSON_INTEGER, .optional = true, .max = COSIGNATURE_WITNESSES_MAX },
     { .name = "invite", .kind = JSON_OBJECT, .optional = true },
     { .name = "network", .kind = JSON_OBJECT, .optional = true },
     { .name = "storage", .kind = JSON_OBJECT, .optional = true },
     { 0 },
 };
 
-/* What only a closer look tells: the verifier key, and that the invite is one and signed by whom it says. */
+static int read_witnesses(const cJSON *object, struct cosignature_policy *ret_policy, struct reason *reason)
+{
+    return cosignature_policy_from_json(json_member(object, "witnesses"), json_member(object, "witness_quorum"),
+                                        ret_policy, reason);
+}
+
+/* The two come together, so that no source's number stands beside another's keys. */
+static int check_witnesses(const cJSON *object, struct reason *reason)
+{
+    struct cosignature_policy policy;
+
+    if (!json_member(object, "witnesses") != !json_member(object, "witness_quorum"))
+        return reason_refuse(reason, "witnesses", "must be given together with witness_quorum");
+    return read_witnesses(object, &policy, reason);
+}
+
+/* What only a closer look tells: the verifier keys, and that the invite is one and signed by whom it says. */
 static int check_deeper(const cJSON *object, struct reason *reason)
 {
     const char *key = json_string(object, "directory_key");
@@ -45,6 +67,8 @@ static int check_deeper(const cJSON *object, struct reason *reason)
 
     if (status != 0)
         return reason_prefix(reason, "directory_key");
+    if (check_witnesses(object, reason) != 0)
+        return REFUSED;
     if (!invite)
         return 0;
     status = statement_from_json(invite, &statement, reason);
@@ -155,6 +179,8 @@ static void fill(struct settings *settings, cJSON *object)
         settings->directory[length - 1] = '\0';
     settings->directory_ca = copy_string(object, "directory_ca");
     settings->has_key = key && note_verifier_parse(key, &settings->directory_key, NULL) == 0;
+    if (read_witnesses(object, &settings->witnesses, NULL) != 0)
+        settings->has_key = false; /* never: each source was checked; without a key nothing is believed */
     settings->invite = invite ? json_print(invite) : NULL;
     settings->network = cJSON_DetachItemFromObjectCaseSensitive(object, "network");
     settings->storage = cJSON_DetachItemFromObjectCaseSensitive(object, "storage");

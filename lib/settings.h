@@ -2,6 +2,7 @@
 
 /* A node's settings, from the kernel command line, over the boot medium, over the initramfs (initramfs/README.md). */
 
+#include "lib/cosignature.h"
 #include "lib/note.h"
 #include "lib/reason.h"
 #include "lib/statement.h"
@@ -15,9 +16,10 @@ struct settings {
     char *directory_ca; /* PEM; NULL: the authorities of the image */
     bool has_key;
     struct note_verifier directory_key;
-    char *invite;   /* the envelope's JSON text; NULL: none given */
-    cJSON *network; /* netd's part, or NULL */
-    cJSON *storage; /* storaged's part, or NULL */
+    struct cosignature_policy witnesses; /* without whose quorum the node takes up nothing; quorum 0: none asked for */
+    char *invite;                        /* the envelope's JSON text; NULL: none given */
+    cJSON *network;                      /* netd's part, or NULL */
+    cJSON *storage;                      /* storaged's part, or NULL */
 };
 
 /* Merges the three sources (those under `root`, "" on a node). A source that is missing is passed over; one that is

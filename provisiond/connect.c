@@ -199,7 +199,8 @@ static int take_settings(struct node *node, struct reason *reason)
                              wrong.text[0] ? "; " : "", wrong.text);
     node->directory = (struct directory){ .url = settings.directory,
                                           .ca_pem = settings.directory_ca,
-                                          .verifier = settings.directory_key };
+                                          .verifier = settings.directory_key,
+                                          .witnesses = settings.witnesses };
     if (!settings.directory_ca) {
         snprintf(node->directory.ca_file, sizeof node->directory.ca_file, "%s/etc/ssl/ca.pem", node->paths.root);
         if (access(node->directory.ca_file, R_OK) != 0)

@@ -206,7 +206,9 @@ int directory_feed(const struct directory *directory, const char *node, int64_t 
     used =
         (size_t)snprintf(path, sizeof path, "/v1/nodes/%s/feed?from_size=%" PRIu64 "&wait=%u", node, from_size, wait_s);
     if (after >= 0)
-        snprintf(path + used, sizeof path - used, "&after=%" PRId64, after);
+        used += (size_t)snprintf(path + used, sizeof path - used, "&after=%" PRId64, after);
+    if (directory->witnesses.quorum)
+        snprintf(path + used, sizeof path - used, "&cosigned=1");
     r = perform(directory, path, request, &answer, ret_outcome, reason);
     if (r != 0)
         return r;

@@ -5,6 +5,7 @@
  */
 
 #include "lib/checkpoint.h"
+#include "lib/cosignature.h"
 #include "lib/reason.h"
 
 #include <stdbool.h>
@@ -15,10 +16,11 @@
 
 /* Immutable once filled: jobs share it. */
 struct directory {
-    char *url;                     /* without a slash at the end */
-    char *ca_pem;                  /* or NULL */
-    char ca_file[256];             /* "" : the library's */
-    struct note_verifier verifier; /* the log's key; the same key signs times */
+    char *url;                           /* without a slash at the end */
+    char *ca_pem;                        /* or NULL */
+    char ca_file[256];                   /* "" : the library's */
+    struct note_verifier verifier;       /* the log's key; the same key signs times */
+    struct cosignature_policy witnesses; /* who has to cosign the log before a contract in it is taken up */
 };
 
 /* An authenticated time. */

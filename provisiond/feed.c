@@ -236,8 +236,8 @@ static int take_answer(struct node *node, const cJSON *answer, struct reason *re
     const cJSON *entries = cJSON_GetObjectItemCaseSensitive(answer, "entries"), *entry;
     struct checkpoint checkpoint;
     struct retry unproven = { 0 };
-    int r = verify_checkpoint(answer, &node->directory.verifier, node->has_checkpoint ? &node->checkpoint : NULL,
-                              &checkpoint, reason);
+    int r = verify_checkpoint(answer, &node->directory.verifier, &node->directory.witnesses,
+                              node->has_checkpoint ? &node->checkpoint : NULL, &checkpoint, reason);
 
     if (r == VERIFY_REWRITTEN)
         rewritten(node, answer, reason);

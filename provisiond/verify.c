@@ -11,7 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-int verify_checkpoint(const cJSON *answer, const struct note_verifier *verifier, const struct checkpoint *kept,
+int verify_checkpoint(const cJSON *answer, const struct note_verifier *verifier,
+                      const struct cosignature_policy *witnesses, const struct checkpoint *kept,
                       struct checkpoint *ret_checkpoint, struct reason *reason)
 {
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(answer, "checkpoint");
@@ -36,6 +37,9 @@ int verify_checkpoint(const cJSON *answer, const struct note_verifier *verifier,
             return VERIFY_REWRITTEN;
         }
     }
+    /* Last, so that two histories raise the alarm whoever cosigned them. */
+    if (cosignature_check(text->valuestring, witnesses, reason) != 0)
+        return REFUSED;
     *ret_checkpoint = checkpoint;
     return 0;
 }

@@ -2,12 +2,13 @@
 
 /* What a node believes of what the directory sends: pure, no clock, no descriptor. The order of the checks is fixed:
  *
- *   checkpoint signature → it extends the last one kept → inclusion proof → envelope signature → the node is me → times
- * → not seen before → strict schema → capacity
+ *   checkpoint signature → it extends the last one kept → witnesses → inclusion proof → envelope signature → the node
+ * is me → times → not seen before → strict schema → capacity
  *
- * The first two are of the whole answer (verify_checkpoint), the others of each entry (verify_entry). */
+ * The first three are of the whole answer (verify_checkpoint), the others of each entry (verify_entry). */
 
 #include "lib/checkpoint.h"
+#include "lib/cosignature.h"
 #include "provisiond/wanted.h"
 
 #define VERIFY_CLOCK_SKEW_S 600 /* how far ahead of us a `created` may be: the directory's own rule */
@@ -16,9 +17,10 @@
  * saw. */
 enum { VERIFY_REWRITTEN = 2 };
 
-/* `answer` is a parsed feed answer; `kept` the last checkpoint that was kept, NULL at first. 0, REFUSED (form or
- * signature), VERIFY_REWRITTEN. */
-int verify_checkpoint(const cJSON *answer, const struct note_verifier *verifier, const struct checkpoint *kept,
+/* `answer` is a parsed feed answer; `witnesses` whose quorum it takes; `kept` the last checkpoint that was kept, NULL
+ * at first. 0, REFUSED (form, signature, or too few witnesses), VERIFY_REWRITTEN. */
+int verify_checkpoint(const cJSON *answer, const struct note_verifier *verifier,
+                      const struct cosignature_policy *witnesses, const struct checkpoint *kept,
                       struct checkpoint *ret_checkpoint, struct reason *reason);
 
 /* What this node is and has, at the moment of the check. */

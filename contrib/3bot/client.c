@@ -64,13 +64,23 @@ static int keep(struct client *client, const char *text, const struct checkpoint
     return 0;
 }
 
+/* What the directory signed beside the checkpoint that is kept: the two together are the evidence. */
+static void keep_other(struct client *client, const char *text)
+{
+    char path[CONFIG_PATH_BYTES + 8];
+
+    snprintf(path, sizeof path, "%s-other", client->checkpoint_path);
+    file_write(path, text, strlen(text), 0600);
+}
+
 /* The alarm. `what` is how it came out. */
 static int rewritten(struct client *client, const struct checkpoint *now, const char *what, struct reason *reason)
 {
     reason_refuse(reason, NULL,
                   "ALARM: the directory shows a log of %" PRIu64 " entries that doesn't agree with the one of %" PRIu64
                   " entries that this bot saw before (%s). Its history was rewritten, or it shows different people "
-                  "different logs: trust nothing from it. The checkpoint seen before is kept in %s",
+                  "different logs: trust nothing from it. The checkpoint seen before is kept in %s, this one beside it "
+                  "in …-other",
                   now->size, client->known.size, what, client->checkpoint_path);
     return CLIENT_REWRITTEN;
 }
@@ -109,6 +119,8 @@ int client_take_checkpoint(struct client *client, const char *text, struct check
 
     if (!result && client->has_known)
         result = check_consistency(client, &now, reason);
+    if (result == CLIENT_REWRITTEN)
+        keep_other(client, text);
     if (!result)
         result = keep(client, text, &now, reason);
     if (!result)
@@ -185,10 +197,9 @@ static int perform(struct client *client, const char *method, const char *path, 
     return result;
 }
 
-int client_check_log(struct client *client, struct reason *reason)
+int client_get_checkpoint(struct client *client, char **ret_text, struct reason *reason)
 {
     struct http_answer answer = { 0 };
-    struct checkpoint now;
     int result = ask(client, "GET", "/log/checkpoint", NULL, &answer, reason);
 
     if (result)
@@ -196,9 +207,18 @@ int client_check_log(struct client *client, struct reason *reason)
     if (answer.status != 200)
         result = refuse_answer(&answer, reason);
     else
-        result = client_take_checkpoint(client, answer.body, &now, reason);
+        *ret_text = steal_pointer(answer.body);
     http_answer_close(&answer);
     return result;
+}
+
+int client_check_log(struct client *client, struct reason *reason)
+{
+    cleanup_free char *text = NULL;
+    struct checkpoint now;
+    int result = client_get_checkpoint(client, &text, reason);
+
+    return result ? result : client_take_checkpoint(client, text, &now, reason);
 }
 
 int client_get(struct client *client, const char *path, cJSON **ret_object, struct reason *reason)

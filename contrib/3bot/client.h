@@ -41,6 +41,8 @@ int client_post(struct client *client, const char *path, const char *envelope, c
  * A larger one is kept. 0, or a condition; CLIENT_REWRITTEN is an alarm, and its reason says so. */
 int client_take_checkpoint(struct client *client, const char *text, struct checkpoint *ret_checkpoint,
                            struct reason *reason);
+/* The log's newest checkpoint as it stands at /log/checkpoint, unchecked; the caller's, free(). 0, or a condition. */
+int client_get_checkpoint(struct client *client, char **ret_text, struct reason *reason);
 /* Asks for the log's newest checkpoint and takes it in: whether this is the directory whose key we have. 0, or a
  * condition. */
 int client_check_log(struct client *client, struct reason *reason);

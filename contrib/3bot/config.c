@@ -17,6 +17,8 @@ static const struct json_rule CONFIG_RULES[] = {
     { "directory_key", JSON_STRING, .optional = true, .min = 1, .max = NOTE_VKEY_BYTES },
     { "directory_ca", JSON_STRING, .optional = true, .min = 1, .max = CONFIG_BYTES_MAX },
     { "name", JSON_STRING, .optional = true, .min = 1, .max = 63 },
+    { "witnesses", JSON_ARRAY, .optional = true, .max = COSIGNATURE_WITNESSES_MAX, .items = JSON_STRING },
+    { "witness_quorum", JSON_INTEGER, .optional = true, .min = 0, .max = COSIGNATURE_WITNESSES_MAX },
     { 0 },
 };
 
@@ -76,6 +78,9 @@ static int read_file(struct config *config, struct reason *reason)
     config->directory_key = copy(json_string(json, "directory_key"));
     config->directory_ca = copy(json_string(json, "directory_ca"));
     config->name = copy(json_string(json, "name"));
+    if (cosignature_policy_from_json(json_member(json, "witnesses"), json_member(json, "witness_quorum"),
+                                     &config->witnesses, reason))
+        return reason_prefix(reason, path);
     return 0;
 }
 
@@ -156,6 +161,8 @@ int config_write(const struct config *config, struct reason *reason)
         if (pairs[i][1])
             cJSON_AddStringToObject(json, pairs[i][0], pairs[i][1]);
     }
+    if (config->witnesses.count)
+        cosignature_policy_to_json(&config->witnesses, json);
     text = json_print(json);
     config_path(config, "config.json", path);
     if (!text || file_make_folders(config->folder, 0700) < 0 || file_write(path, text, strlen(text), 0600) < 0)

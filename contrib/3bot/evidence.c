@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #define PUBLISH_ATTEMPTS 3
+#define COSIGNED_ATTEMPTS 40 /* with the pause: 10 s, several rounds of the directory's */
+#define COSIGNED_PAUSE_US 250000
 
 /* ---- The steps */
 
@@ -52,6 +54,56 @@ static int check_form(struct client *client, struct evidence *evidence, struct r
     return 0;
 }
 
+/* The directory cosigns in rounds, a moment after it has answered: its published checkpoint is asked for until it
+ * covers the entry, and takes the place of the one that came with the answer. 0, REFUSED when it doesn't yet, or a
+ * condition.
+ */
+static int take_cosigned(struct client *client, struct evidence *evidence, struct reason *found)
+{
+    cleanup_free char *text = NULL;
+    cleanup_json cJSON *answer = NULL;
+    struct checkpoint checkpoint;
+    char path[128];
+    int result = client_get_checkpoint(client, &text, found);
+
+    if (!result)
+        result = cosignature_check(text, &client->config->witnesses, found);
+    if (!result)
+        result = checkpoint_open(text, &client->config->verifier, &checkpoint, found);
+    if (result)
+        return result;
+    if (checkpoint.size <= evidence->index)
+        return reason_refuse(found, NULL,
+                             "the witnesses have cosigned only %" PRIu64 " entries, this one is not yet among them",
+                             checkpoint.size);
+    snprintf(path, sizeof path, "/v1/log/proof?index=%" PRIu64 "&size=%" PRIu64, evidence->index, checkpoint.size);
+    result = client_get(client, path, &answer, found);
+    if (!result)
+        result = merkle_proof_from_json(json_member(answer, "proof"), "proof", &evidence->proof, found);
+    if (!result) {
+        free(evidence->checkpoint_text);
+        evidence->checkpoint_text = steal_pointer(text);
+    }
+    return result;
+}
+
+static int check_witnesses(struct client *client, struct evidence *evidence, struct reason *found)
+{
+    const struct cosignature_policy *policy = &client->config->witnesses;
+    int result = cosignature_check(evidence->checkpoint_text, policy, found);
+
+    for (unsigned attempt = 0; attempt < COSIGNED_ATTEMPTS && result == REFUSED; attempt++) {
+        if (attempt)
+            usleep(COSIGNED_PAUSE_US);
+        result = take_cosigned(client, evidence, found);
+    }
+    if (!result && policy->quorum)
+        reason_refuse(found, NULL, "at least %u of %zu witnesses cosigned it", policy->quorum, policy->count);
+    else if (!result)
+        reason_refuse(found, NULL, "none asked for");
+    return result;
+}
+
 static int check_checkpoint(struct client *client, struct evidence *evidence, struct reason *found)
 {
     int result = checkpoint_open(evidence->checkpoint_text, &client->config->verifier, &evidence->checkpoint, found);
@@ -91,6 +143,7 @@ const struct evidence_step EVIDENCE_STEPS[] = {
     { "id", check_id },
     { "signature", check_signature },
     { "form", check_form },
+    { "witnesses", check_witnesses },
     { "checkpoint", check_checkpoint },
     { "history", check_history },
     { "inclusion", check_inclusion },

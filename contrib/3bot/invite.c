@@ -79,6 +79,8 @@ static char *format_settings(const struct session *session, const struct call *c
 
     cJSON_AddStringToObject(settings, "directory", directory_for_nodes(session, call));
     cJSON_AddStringToObject(settings, "directory_key", session->config.directory_key);
+    if (session->config.witnesses.quorum)
+        cosignature_policy_to_json(&session->config.witnesses, settings);
     if (session->config.directory_ca)
         cJSON_AddStringToObject(settings, "directory_ca", session->config.directory_ca);
     cJSON_AddItemToObject(settings, "invite", cJSON_Parse(envelope));

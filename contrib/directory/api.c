@@ -5,6 +5,7 @@
 #include "contrib/directory/explorer.h"
 #include "contrib/directory/feed.h"
 #include "contrib/directory/log_api.h"
+#include "contrib/directory/log_wait.h"
 #include "contrib/directory/sequencer.h"
 #include "contrib/directory/state.h"
 #include "contrib/directory/view.h"
@@ -53,6 +54,7 @@ static const struct parameter FEED_PARAMETERS[] = {
     { "after", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
     { "from_size", PARAMETER_INTEGER, 0, JSON_INTEGER_MAX },
     { "wait", PARAMETER_INTEGER, 0, FEED_WAIT_MAX_S },
+    { "cosigned", PARAMETER_INTEGER, 0, 1 },
     { 0 },
 };
 
@@ -63,6 +65,7 @@ static void get_feed(struct directory *directory, struct request *request)
         .after = values[0].given ? values[0].integer : -1,
         .from_size = (uint64_t)values[1].integer,
         .wait_s = values[2].integer,
+        .cosigned = values[3].integer,
     };
 
     feed_ask(directory->feed, request, &query);
@@ -112,6 +115,7 @@ static const struct route ROUTES[] = {
     { "GET", "/v1/stats", view_stats, NULL },
     { "GET", "/v1/log/proof", log_get_proof, LOG_PROOF_PARAMETERS },
     { "GET", "/v1/log/consistency", log_get_consistency, LOG_CONSISTENCY_PARAMETERS },
+    { "GET", "/v1/log/checkpoint", log_wait_ask, LOG_WAIT_PARAMETERS },
     { "GET", "/log/checkpoint", log_get_checkpoint, NULL },
     { "GET", LOG_TILES_PREFIX, log_get_tile, NULL },
     { "GET", "/", explorer_page, NULL },

@@ -5,3 +5,5 @@
 
 /* Without a command: the directory itself. */
 int serve_run(int argc, char **argv);
+/* A witness of logs: cosigns their checkpoints. */
+int witness_run(int argc, char **argv);

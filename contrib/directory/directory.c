@@ -2,6 +2,9 @@
 
 #include "contrib/directory/directory.h"
 
+#include "contrib/directory/gather.h"
+#include "contrib/directory/log_wait.h"
+
 #include "lib/log.h"
 
 #include <string.h>
@@ -14,7 +17,15 @@ int64_t directory_now(void)
 
 const struct tlog_head *directory_public_head(const struct directory *directory)
 {
-    return &directory->head;
+    return directory->cosigned.note ? &directory->cosigned : &directory->head;
+}
+
+void directory_grew(struct directory *directory)
+{
+    if (directory->gather)
+        gather_head(directory->gather);
+    if (!directory->cosigned.note)
+        log_wait_wake(directory->log_wait);
 }
 
 void directory_finish_read(struct directory *directory, struct request *request)

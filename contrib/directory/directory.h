@@ -19,6 +19,9 @@ struct directory {
     struct server *server;
     struct sequencer *sequencer;
     struct feed *feed;
+    struct log_wait *log_wait;
+    struct gather *gather;     /* NULL: no witnesses */
+    struct tlog_head cosigned; /* the newest that a quorum of witnesses cosigned; `note` NULL: none yet */
     int64_t heartbeat_s;
     unsigned jobs; /* requests that wait for the thread pool beside the sequencer's */
 };
@@ -26,8 +29,11 @@ struct directory {
 /* Unix seconds. */
 int64_t directory_now(void);
 
-/* The head that /log/checkpoint shows. */
+/* The head that /log/checkpoint shows: with witnesses the newest that they cosigned, once there is one. */
 const struct tlog_head *directory_public_head(const struct directory *directory);
+
+/* Tells those who wait for it that the head is a new one, all entries of which are in the store. */
+void directory_grew(struct directory *directory);
 
 /* Answers 503 when the reader's session failed during the request (logged where it began), whatever was answered
  * before. */

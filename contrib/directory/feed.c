@@ -61,7 +61,7 @@ static void ring_remove(struct ring *item)
 
 /* ---- The answer */
 
-static cJSON *make_entry(struct directory *directory, const struct store_rows *rows)
+static cJSON *make_entry(struct directory *directory, const struct store_rows *rows, uint64_t log_size)
 {
     uint64_t index = (uint64_t)store_integer(rows, 0);
     struct merkle_proof proof;
@@ -70,7 +70,7 @@ static cJSON *make_entry(struct directory *directory, const struct store_rows *r
     char *text = strndup(envelope ? envelope : "", size);
     cJSON *entry = cJSON_CreateObject();
 
-    if (text && tlog_prove_inclusion(directory->reader, index, directory->head.checkpoint.size, &proof) == 0) {
+    if (text && tlog_prove_inclusion(directory->reader, index, log_size, &proof) == 0) {
         json_add_integer(entry, "index", (int64_t)index);
         cJSON_AddStringToObject(entry, "envelope", text);
         cJSON_AddItemToObject(entry, "proof", merkle_proof_to_json(&proof));
@@ -79,19 +79,21 @@ static cJSON *make_entry(struct directory *directory, const struct store_rows *r
     return entry;
 }
 
-/* The entries behind `after` that the head covers. *ret_next: the last of them, or the log's last when that is all. */
-static cJSON *make_entries(struct directory *directory, const char *node, int64_t after, int64_t *ret_next)
+/* The entries behind `after` among the first `log_size`. *ret_next: the last of them, or the log's last when that is
+ * all. */
+static cJSON *make_entries(struct directory *directory, const char *node, int64_t after, uint64_t log_size,
+                           int64_t *ret_next)
 {
     cleanup_rows struct store_rows rows;
     cJSON *entries = cJSON_CreateArray();
-    int64_t size = (int64_t)directory->head.checkpoint.size, last = -1;
+    int64_t size = (int64_t)log_size, last = -1;
     size_t bytes = 0, count = 0, length;
 
     store_select(directory->reader, &rows,
                  "SELECT idx, envelope FROM entries WHERE node = $1 AND idx > $2 AND idx < $3 ORDER BY idx",
                  VALUE_TEXT(node), VALUE_INTEGER(after), VALUE_INTEGER(size));
     while (count < ENTRIES_MAX && bytes < ENTRIES_BYTES_MAX && store_next(&rows)) {
-        cJSON_AddItemToArray(entries, make_entry(directory, &rows));
+        cJSON_AddItemToArray(entries, make_entry(directory, &rows, log_size));
         last = store_integer(&rows, 0);
         store_bytes(&rows, 1, &length);
         bytes += length;
@@ -102,23 +104,35 @@ static cJSON *make_entries(struct directory *directory, const char *node, int64_
     return entries;
 }
 
+static const struct tlog_head *head_for(const struct feed *feed, const struct feed_query *query)
+{
+    return query->cosigned ? directory_public_head(feed->directory) : &feed->directory->head;
+}
+
 /* Answers when there is something to tell, or when `finally`. */
 static void try_answer(struct feed *feed, struct request *request, const struct feed_query *query, bool finally)
 {
     struct directory *directory = feed->directory;
+    const struct tlog_head *head = head_for(feed, query);
     struct merkle_proof proof = { 0 };
     int64_t next;
-    cJSON *entries = make_entries(directory, request->argument, query->after, &next);
 
+    if (query->from_size > head->checkpoint.size ||
+        (query->cosigned && directory->gather && !directory->cosigned.note)) {
+        if (finally) /* the asker knows more than what is cosigned */
+            request_problem(request, 503, "the witnesses haven't cosigned the log that far yet");
+        return;
+    }
+    cJSON *entries = make_entries(directory, request->argument, query->after, head->checkpoint.size, &next);
     if (!finally && cJSON_GetArraySize(entries) == 0 && directory->reader->error == 0) {
         cJSON_Delete(entries);
         return;
     }
     cJSON *answer = cJSON_CreateObject();
     cJSON_AddItemToObject(answer, "entries", entries);
-    cJSON_AddStringToObject(answer, "checkpoint", directory->head.note);
+    cJSON_AddStringToObject(answer, "checkpoint", head->note);
     if (query->from_size > 0)
-        tlog_prove_consistency(directory->reader, query->from_size, directory->head.checkpoint.size, &proof);
+        tlog_prove_consistency(directory->reader, query->from_size, head->checkpoint.size, &proof);
     cJSON_AddItemToObject(answer, "consistency", merkle_proof_to_json(&proof));
     json_add_integer(answer, "next", next);
     request_answer_json(request, 200, answer);
@@ -191,6 +205,18 @@ void feed_wake(struct feed *feed, const char *node)
         if (waiter->request->status)
             end_wait(waiter);
     }
+}
+
+void feed_wake_entries(struct feed *feed, uint64_t from, uint64_t to)
+{
+    cleanup_rows struct store_rows rows;
+
+    store_select(feed->directory->reader, &rows,
+                 "SELECT DISTINCT node FROM entries WHERE idx >= $1 AND idx < $2 AND node IS NOT NULL",
+                 VALUE_INTEGER(from), VALUE_INTEGER(to));
+    while (store_next(&rows))
+        feed_wake(feed, store_text(&rows, 0));
+    store_clear(feed->directory->reader);
 }
 
 static void answer_slot(struct feed *feed, struct ring *slot)

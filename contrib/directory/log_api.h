@@ -6,9 +6,8 @@
 #include "contrib/directory/directory.h"
 
 #define LOG_TILES_PREFIX "/log/tile/"
-#define LOG_WAIT_MAX_S 60
 
-extern const struct parameter LOG_PROOF_PARAMETERS[], LOG_CONSISTENCY_PARAMETERS[], LOG_WAIT_PARAMETERS[];
+extern const struct parameter LOG_PROOF_PARAMETERS[], LOG_CONSISTENCY_PARAMETERS[];
 
 void log_get_checkpoint(struct directory *directory, struct request *request);
 void log_get_tile(struct directory *directory, struct request *request);

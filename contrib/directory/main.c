@@ -18,6 +18,7 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
+    { "witness", witness_run },
     { 0 },
 };
 

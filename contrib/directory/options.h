@@ -2,12 +2,13 @@
 
 /* The command line. */
 
-#include <stdint.h>
+#include "contrib/directory/gather.h"
 
 struct options {
     /* The process's own strings. */
     const char *store, *key, *listen, *name;
     int64_t heartbeat_s;
+    struct gather_options gather;
 };
 
 /* 0; or, after saying why on stderr (--help: the usage, on stdout), the exit code plus one. */

@@ -269,6 +269,8 @@ static void on_committed(uv_work_t *work, int status)
     struct sequencer *sequencer = commit->sequencer;
     struct submission *next;
 
+    bool grown = commit->error == 0 && commit->head.checkpoint.size > sequencer->directory->head.checkpoint.size;
+
     sequencer->committing = false;
     if (commit->error == 0) {
         tlog_head_close(&sequencer->directory->head);
@@ -282,6 +284,8 @@ static void on_committed(uv_work_t *work, int status)
             take_in(sequencer, submission);
         finish(submission);
     }
+    if (grown)
+        directory_grew(sequencer->directory);
     free(commit->seen);
     free(commit);
     begin_commit(sequencer);

@@ -10,9 +10,12 @@
 
 #include "contrib/directory/api.h"
 #include "contrib/directory/feed.h"
+#include "contrib/directory/gather.h"
+#include "contrib/directory/log_wait.h"
 #include "contrib/directory/options.h"
 #include "contrib/directory/sequencer.h"
 
+#include "lib/http.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -47,6 +50,8 @@ static void on_drain(uv_timer_t *timer)
         return;
     }
     server_close(directory->server);
+    gather_free(directory->gather);
+    log_wait_free(directory->log_wait);
     feed_free(directory->feed);
     uv_close((uv_handle_t *)&program->sigterm, NULL);
     uv_close((uv_handle_t *)&program->sigint, NULL);
@@ -64,6 +69,7 @@ static void on_stop(uv_signal_t *signal, int number)
     log_info("stopping");
     server_quiesce(program->directory.server);
     feed_release(program->directory.feed);
+    log_wait_release(program->directory.log_wait);
     uv_timer_start(&program->drain, on_drain, DRAIN_MS, DRAIN_MS);
 }
 
@@ -119,7 +125,13 @@ static int open_directory(const struct options *options, struct directory *direc
         error = sequencer_new(directory, &directory->sequencer);
     if (!error)
         error = server_open(directory->loop, &server, &directory->server, reason);
-    return error ? error : feed_new(directory, &directory->feed);
+    if (!error)
+        error = feed_new(directory, &directory->feed);
+    if (!error)
+        error = log_wait_new(directory, &directory->log_wait);
+    if (!error && options->gather.policy.count)
+        error = http_open() < 0 ? -EIO : gather_new(directory, &options->gather, &directory->gather);
+    return error;
 }
 
 static void close_directory(struct directory *directory)
@@ -127,6 +139,7 @@ static void close_directory(struct directory *directory)
     sequencer_free(directory->sequencer);
     presence_free(directory->presence);
     tlog_head_close(&directory->head);
+    tlog_head_close(&directory->cosigned);
     store_close(directory->reader);
     store_close(directory->writer);
     key_free(directory->signer.key);

@@ -342,7 +342,7 @@ def statuses(words, other, node, contract):
 def verifications(words, contract):
     step("verify")
     status, out, _ = words("verify", contract)
-    for name in ("id", "signature", "form", "checkpoint", "history", "inclusion"):
+    for name in ("id", "signature", "form", "witnesses", "checkpoint", "history", "inclusion"):
         check(re.search(f"^{name} +ok ", out, re.M), f"{name} is checked")
     result = words.bot.run("status", contract)["result"]
     answer = words.bot.run("verify", result)

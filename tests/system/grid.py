@@ -29,16 +29,16 @@ class Answer:
 
 
 class Directory:
-    """directoryd on a port of its own choice; the port stays for restarts."""
+    """directoryd on a port of its own choice; the port stays for restarts. `options`: more words of its command line."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, options=()):
         self.store, self.key = folder / "directory.sqlite", folder / "key"
-        self.log, self.port = folder / "directoryd.log", 0
+        self.log, self.port, self.options = folder / "directoryd.log", 0, options
         self.start()
 
     def command(self, *, store=None, key=None, port=0):
         return [program("directoryd"), "--store", f"sqlite:{store or self.store}", "--key", key or self.key, "--listen",
-                f"127.0.0.1:{port}", "--heartbeat", str(HEARTBEAT_S)]
+                f"127.0.0.1:{port}", "--heartbeat", str(HEARTBEAT_S), *self.options]
 
     def start(self):
         self.process = Process(self.command(port=self.port), self.log)
@@ -73,6 +73,35 @@ class Directory:
 
     def checkpoint(self, text=None):
         return sodium.checkpoint_open(text or self.get("/log/checkpoint").decode(), self.vkey)
+
+
+class Witness:
+    """directoryd witness on a port of its own choice; port and state stay for restarts."""
+
+    def __init__(self, folder, name, *logs):
+        self.state, self.log, self.name, self.logs, self.port = folder / f"{name}.state", folder / f"{name}.log", name, logs, 0
+        self.key = folder / f"{name}.key"
+        self.start()
+
+    def start(self):
+        logs = [word for log in self.logs for word in ("--log", log)]
+        self.process = Process([program("directoryd"), "witness", "--key", self.key, "--name", self.name, "--state", self.state,
+                                "--listen", f"127.0.0.1:{self.port}", *logs], self.log, name=self.name)
+        poll(lambda: "witness key " in self.process.output(), 10, "the witness's two lines", 0.02)
+        lines = dict(line.rsplit(" ", 1) for line in self.process.output().splitlines() if not line.startswith("<"))
+        self.vkey, self.port = lines["witness key"], int(lines["listening on"].rsplit(":", 1)[1])
+
+    @property
+    def option(self):
+        return ("--witness", f"{self.vkey},http://127.0.0.1:{self.port}")
+
+    def ask(self, body):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("POST", "/add-checkpoint", body.encode())
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
 
 
 class Principal:

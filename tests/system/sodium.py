@@ -266,6 +266,30 @@ def checkpoint_open(text, verifier):
     raise ValueError("no signature of %s" % name)
 
 
+def witness_hash(name, public):
+    return hashlib.sha256(name.encode() + b"\n\x04" + public).digest()[:4]
+
+
+def witness_vkey(name, public):
+    return "%s+%s+%s" % (name, witness_hash(name, public).hex(), b64(b"\x04" + public))
+
+
+def cosigned_by(text, vkeys):
+    """{name: time} of the witnesses, given by verifier keys, whose cosignature/v1 on the note is good."""
+    body, signatures = text.rsplit("\n\n", 1)
+    body, found = (body + "\n").encode(), {}
+    for line in signatures.splitlines():
+        _, signer, value = line.split(" ", 2)
+        value = base64.b64decode(value)
+        for vkey in vkeys:
+            name, public = vkey_public(vkey)
+            if signer == name and value[:4] == witness_hash(name, public) and len(value) == 76:
+                time_s = int.from_bytes(value[4:12], "big")
+                if verify(public, b"cosignature/v1\ntime %d\n" % time_s + body, value[12:]):
+                    found[name] = time_s
+    return found
+
+
 # ---- Sealing (lib/contract)
 
 def seal(public_x25519, message):

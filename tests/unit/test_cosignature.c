@@ -268,6 +268,21 @@ static void reads_a_policy_from_settings(void **state)
     assert_int_equal(policy.quorum, 0);
 }
 
+static void a_policy_passes_through_settings(void **state)
+{
+    struct group group = make_group(2);
+    struct cosignature_policy again;
+    cJSON *object = cJSON_CreateObject();
+
+    cosignature_policy_to_json(&group.policy, object);
+    assert_int_equal(cosignature_policy_from_json(cJSON_GetObjectItem(object, "witnesses"),
+                                                  cJSON_GetObjectItem(object, "witness_quorum"), &again, NULL),
+                     0);
+    assert_memory_equal(&again, &group.policy, sizeof again);
+    cJSON_Delete(object);
+    free_group(&group);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +296,7 @@ int main(void)
         cmocka_unit_test(another_text_is_not_what_was_cosigned),
         cmocka_unit_test(no_witness_is_given_twice),
         cmocka_unit_test(reads_a_policy_from_settings),
+        cmocka_unit_test(a_policy_passes_through_settings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ struct log {
 
 static struct key *directory, *bot, *stranger, *node;
 static struct note_verifier verifier;
+static struct cosignature_policy witnesses; /* none, but where a test says so */
 static uint8_t sealing_public[32], sealing_secret[32];
 static struct log honest;
 static struct wanted *known; /* what the context has as live contracts */
@@ -355,7 +356,7 @@ static void expect_checkpoint(cJSON *answer, const struct checkpoint *kept, int 
     struct checkpoint checkpoint;
     struct reason reason = { 0 };
 
-    assert_int_equal(verify_checkpoint(answer, &verifier, kept, &checkpoint, &reason), wanted);
+    assert_int_equal(verify_checkpoint(answer, &verifier, &witnesses, kept, &checkpoint, &reason), wanted);
     assert_int_equal(reason.text[0] != '\0', wanted != 0);
     cJSON_Delete(answer);
 }
@@ -404,6 +405,43 @@ static void a_checkpoint_must_extend_the_one_that_was_kept(void **state)
     log_clear(&other);
 }
 
+/* The answer with the cosignature of `key` as `witness` behind its checkpoint. */
+static cJSON *cosigned(cJSON *answer, const struct note_verifier *witness, const struct key *key)
+{
+    const char *note = cJSON_GetStringValue(cJSON_GetObjectItem(answer, "checkpoint"));
+    cleanup_free char *line = cosignature_sign(note, 1750000000, witness, key);
+    char *longer;
+
+    assert_true(asprintf(&longer, "%s%s", note, line) > 0);
+    set(answer, "checkpoint", cJSON_CreateString(longer));
+    free(longer);
+    return answer;
+}
+
+static void a_node_that_asks_for_witnesses_takes_nothing_without_them(void **state)
+{
+    struct note_verifier witness[2];
+    struct checkpoint kept = { .size = 1 };
+    char vkey[NOTE_VKEY_BYTES];
+
+    note_witness_make("w0", key_public(bot), &witness[0], NULL);
+    note_witness_make("w1", key_public(stranger), &witness[1], NULL);
+    for (int i = 0; i < 2; i++) {
+        note_verifier_format(&witness[i], vkey);
+        assert_int_equal(cosignature_policy_add(&witnesses, vkey, NULL), 0);
+    }
+    witnesses.quorum = 2;
+    expect_checkpoint(answer_of(&honest, 0, directory), NULL, REFUSED);
+    expect_checkpoint(cosigned(answer_of(&honest, 0, directory), &witness[0], bot), NULL, REFUSED);
+    expect_checkpoint(cosigned(cosigned(answer_of(&honest, 0, directory), &witness[0], bot), &witness[1], bot), NULL,
+                      REFUSED);
+    expect_checkpoint(cosigned(cosigned(answer_of(&honest, 0, directory), &witness[0], bot), &witness[1], stranger),
+                      NULL, 0);
+    /* Two histories are an alarm, with or without them. */
+    expect_checkpoint(answer_of(&honest, 1, directory), &kept, VERIFY_REWRITTEN);
+    witnesses = (struct cosignature_policy){ 0 };
+}
+
 static int set_up(void **state)
 {
     if (sodium_init() < 0 || key_generate(&directory) || key_generate(&bot) || key_generate(&stranger) ||
@@ -441,6 +479,7 @@ int main(void)
         cmocka_unit_test(a_cancel_is_only_the_contracts_bots),
         cmocka_unit_test(a_checkpoint_must_be_the_directorys),
         cmocka_unit_test(a_checkpoint_must_extend_the_one_that_was_kept),
+        cmocka_unit_test(a_node_that_asks_for_witnesses_takes_nothing_without_them),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -18,6 +18,8 @@ static char root[64];
 static char vkey[NOTE_VKEY_BYTES];
 static char *invite;
 
+#define WITNESS "witness.example.com/w1+a0059f11+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+
 static void put(const char *path, const char *content)
 {
     char full[256];
@@ -97,6 +99,10 @@ static void a_wrong_source_is_told_and_passed_over_whole(void **state)
         "{\"directory\":\"https://x.example\",\"directory_key\":\"nonsense\"}",
         "{\"directory\":\"https://x.example\",\"invite\":{}}",
         "{\"directory\":\"https://x.example\"",
+        "{\"directory\":\"https://x.example\",\"witnesses\":[\"" WITNESS "\"]}",
+        "{\"directory\":\"https://x.example\",\"witness_quorum\":0}",
+        "{\"directory\":\"https://x.example\",\"witnesses\":[\"" WITNESS "\"],\"witness_quorum\":2}",
+        "{\"directory\":\"https://x.example\",\"witnesses\":[\"nonsense\"],\"witness_quorum\":1}",
         "",
     };
 
@@ -112,12 +118,26 @@ static void a_wrong_source_is_told_and_passed_over_whole(void **state)
     }
 }
 
+static void witnesses_come_with_their_quorum(void **state)
+{
+    struct settings settings;
+    struct reason reason;
+
+    put(SETTINGS_BOOT_MEDIUM, "{\"witnesses\":[\"" WITNESS "\"],\"witness_quorum\":1}");
+    assert_int_equal(settings_read(root, &settings, &reason), 0);
+    assert_string_equal(reason.text, "");
+    assert_int_equal(settings.witnesses.count, 1);
+    assert_int_equal(settings.witnesses.quorum, 1);
+    settings_close(&settings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(with_no_source_all_is_empty, prepare, clean),
         cmocka_unit_test_setup_teardown(the_command_line_wins_over_the_boot_medium_over_the_initramfs, prepare, clean),
         cmocka_unit_test_setup_teardown(a_wrong_source_is_told_and_passed_over_whole, prepare, clean),
+        cmocka_unit_test_setup_teardown(witnesses_come_with_their_quorum, prepare, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
