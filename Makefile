@@ -80,7 +80,7 @@ unit: unit-programs ## the unit tests alone
 system: image host story-programs ## the system stories alone, or those named in STORY=
 	@tests/run system $(STORY)
 
-bench: image host ## print the figures, each beside a peer (BENCH="node zinit directory")
+bench: ## print the figures, each beside a peer (BENCH="node zinit directory")
 	@contrib/bench/run $(BENCH)
 
 all: host image ## build everything
@@ -146,6 +146,6 @@ $(foreach test,$(UNIT_TESTS),$(foreach kind,san node,$(eval $(call unit_rule,$(k
 .PHONY: unit-programs
 unit-programs: $(UNIT_TESTS:%=$(B)/unit/san/%) $(patsubst %,$(B)/unit/node/%,$(filter-out $(UNIT_HOST_ONLY),$(UNIT_TESTS)))
 
-include tests/fuzz/build.mk tests/system/build.mk
+include tests/fuzz/build.mk tests/system/build.mk contrib/bench/build.mk
 
 -include $(shell [ -d $(B)/obj ] && find $(B)/obj -name '*.d')
