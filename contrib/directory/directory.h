@@ -1,7 +1,8 @@
 #pragma once
 
 /* What the parts of directoryd share: one loop, two sessions of the store, who was seen, the log's head. All of it is
- * used on the loop's thread but for `writer`, which is the sequencer's while a commit runs. */
+ * used on the loop's thread but for `writer`, which is the sequencer's while a commit runs. It is NULL while another
+ * directoryd writes the log (office.h). */
 
 #include "contrib/directory/presence.h"
 #include "contrib/directory/server.h"
@@ -19,6 +20,7 @@ struct directory {
     struct server *server;
     struct sequencer *sequencer;
     struct feed *feed;
+    struct office *office; /* NULL: the store is this directoryd's alone */
     struct log_wait *log_wait;
     struct gather *gather;     /* NULL: no witnesses */
     struct tlog_head cosigned; /* the newest that a quorum of witnesses cosigned; `note` NULL: none yet */

@@ -85,7 +85,7 @@
     "CREATE UNLOGGED TABLE queue (ticket BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, front TEXT NOT NULL,"        \
     " number BIGINT NOT NULL, envelope BYTEA NOT NULL);"                                                               \
     "CREATE UNLOGGED TABLE answers (front TEXT NOT NULL, number BIGINT NOT NULL, status BIGINT NOT NULL,"              \
-    " idx BIGINT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (front, number));"
+    " idx BIGINT NOT NULL, reason TEXT NOT NULL, written BIGINT NOT NULL, PRIMARY KEY (front, number));"
 
 #define FOR_SQLITE(tables) tables("INTEGER", "TEXT", "BLOB", " WITHOUT ROWID")
 #define FOR_POSTGRESQL(tables) tables("BIGINT", "TEXT COLLATE \"C\"", "BYTEA", "")

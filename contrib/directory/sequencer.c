@@ -3,7 +3,9 @@
 
 #include "contrib/directory/sequencer.h"
 
+#include "contrib/directory/commit.h"
 #include "contrib/directory/feed.h"
+#include "contrib/directory/office.h"
 #include "contrib/directory/state.h"
 
 #include "lib/log.h"
@@ -13,36 +15,6 @@
 #include <string.h>
 
 #define PENDING_BYTES_MAX (64UL * 1024 * 1024) /* of bodies under way; more than that has to come again */
-
-struct submission {
-    uv_work_t work;
-    struct sequencer *sequencer;
-    struct request *request;
-    struct submission *next;
-    bool is_beat;
-
-    /* What opening finds: status 0, or why not. */
-    int status;
-    struct reason reason;
-    struct statement statement, invite; /* a zero `payload`: not there */
-    struct merkle_hash leaf;
-
-    /* What the commit finds: status 201 or 200 and the index, or why not. */
-    uint64_t index;
-    struct merkle_proof proof;
-    char feed_node[ID_TEXT_BYTES];
-    cJSON *answer;
-};
-
-struct commit {
-    uv_work_t work;
-    struct sequencer *sequencer;
-    struct submission *first;
-    struct seen *seen;
-    size_t seen_count;
-    struct tlog_head head; /* the new one */
-    int error;
-};
 
 struct sequencer {
     struct directory *directory;
@@ -76,8 +48,7 @@ static int open_invite(struct submission *submission)
 static void open_submission(uv_work_t *work)
 {
     struct submission *submission = work->data;
-    const struct request *request = submission->request;
-    int result = statement_open(request->body ? request->body : "", request->body_size, &submission->statement,
+    int result = statement_open(submission->body ? submission->body : "", submission->body_size, &submission->statement,
                                 &submission->reason);
 
     if (!result && submission->statement.kind == STATEMENT_NODE)
@@ -85,148 +56,12 @@ static void open_submission(uv_work_t *work)
     if (result)
         refuse_opened(submission, result);
     else
-        merkle_leaf(request->body, request->body_size, &submission->leaf);
-}
-
-/* ---- Committing, in the pool */
-
-static void refuse_submission(struct submission *submission, int status)
-{
-    submission->status = status;
-}
-
-/* Logged already: the same index again, to its signer. (Two signers of one payload share its id: DSSE signs no name.)
- */
-static bool answer_known(struct store *store, struct submission *submission)
-{
-    struct state_place place;
-
-    if (!state_find(store, submission->statement.id, &place))
-        return false;
-    submission->index = place.index;
-    submission->status = 200;
-    if (strcmp(place.signer, submission->statement.signer_id) != 0) {
-        reason_refuse(&submission->reason, NULL, "the same payload was signed by another and is logged");
-        refuse_submission(submission, 409);
-    }
-    return true;
-}
-
-static void note_feed(struct submission *submission, const struct rules_view *view)
-{
-    const struct statement *statement = &submission->statement;
-    const char *node = "";
-
-    if (statement->kind == STATEMENT_CONTRACT)
-        node = json_string(statement->payload, "node");
-    else if (statement->kind == STATEMENT_CANCEL)
-        node = view->contract_node;
-    snprintf(submission->feed_node, sizeof submission->feed_node, "%s", node);
-}
-
-static void append_submission(struct store *store, uint64_t index, struct submission *submission)
-{
-    const struct statement *statement = &submission->statement;
-    struct tlog_entry entry = {
-        .id = statement->id,
-        .kind = statement_kind_name(statement->kind),
-        .signer = statement->signer_id,
-        .feed_node = submission->feed_node[0] ? submission->feed_node : NULL,
-        .envelope = submission->request->body,
-        .envelope_size = submission->request->body_size,
-        .leaf = submission->leaf,
-    };
-
-    tlog_append(store, index, &entry);
-    state_apply(store, index, statement, submission->invite.payload ? &submission->invite : NULL);
-    submission->index = index;
-    submission->status = 201;
-}
-
-/* One statement through the rules into the transaction; true when the log grew by it. */
-static bool sequence(struct store *store, uint64_t size, struct submission *submission)
-{
-    struct rules_input input = { &submission->statement, submission->invite.payload ? &submission->invite : NULL,
-                                 directory_now() };
-    struct rules_view view;
-
-    if (answer_known(store, submission))
-        return false;
-    state_look(store, &input, &view);
-    int status = rules_judge(&input, &view, &submission->reason);
-    if (status) {
-        refuse_submission(submission, status);
-        return false;
-    }
-    note_feed(submission, &view);
-    append_submission(store, size, submission);
-    return true;
-}
-
-static bool is_logged(const struct submission *submission)
-{
-    return submission->status == 200 || submission->status == 201;
-}
-
-/* Within the transaction, which spares a lock for each hash that is read. Failures stick to the store. */
-static void prove_all(struct store *store, uint64_t size, struct submission *submission)
-{
-    for (; submission && !store->error; submission = submission->next) {
-        if (is_logged(submission))
-            tlog_prove_inclusion(store, submission->index, size, &submission->proof);
-    }
-}
-
-static int run_transaction(struct commit *commit)
-{
-    struct store *store = commit->sequencer->directory->writer;
-    uint64_t before = commit->head.checkpoint.size, size = before;
-
-    store_begin(store);
-    for (struct submission *submission = commit->first; submission && !store->error; submission = submission->next)
-        size += sequence(store, size, submission);
-    presence_write(store, commit->seen, commit->seen_count);
-    int error = size > before ? tlog_write_ahead(store, size, &commit->head.checkpoint) : store->error;
-    prove_all(store, size, commit->first);
-    if (error >= 0)
-        error = store_commit(store);
-    if (error < 0)
-        store_rollback(store);
-    return error;
-}
-
-static void make_answer(const struct commit *commit, struct submission *submission)
-{
-    if (!is_logged(submission))
-        return;
-    submission->answer = cJSON_CreateObject();
-    cJSON_AddStringToObject(submission->answer, "id", submission->statement.id);
-    json_add_integer(submission->answer, "index", (int64_t)submission->index);
-    cJSON_AddStringToObject(submission->answer, "checkpoint", commit->head.note);
-    cJSON_AddItemToObject(submission->answer, "proof", merkle_proof_to_json(&submission->proof));
-}
-
-static void run_commit(uv_work_t *work)
-{
-    struct commit *commit = work->data;
-    const struct tlog_signer *signer = &commit->sequencer->directory->signer;
-
-    commit->error = run_transaction(commit);
-    if (commit->error < 0)
-        return;
-    /* Durable: now it may be signed. Without a signature the log can't go on. */
-    commit->head.note = checkpoint_sign(&commit->head.checkpoint, &signer->verifier, signer->key);
-    if (!commit->head.note) {
-        log_error("the checkpoint can't be signed: out of memory");
-        abort();
-    }
-    for (struct submission *submission = commit->first; submission; submission = submission->next)
-        make_answer(commit, submission);
+        merkle_leaf(submission->body, submission->body_size, &submission->leaf);
 }
 
 /* ---- On the loop */
 
-static void finish(struct submission *submission)
+static void answer_request(struct submission *submission)
 {
     struct request *request = submission->request;
 
@@ -236,10 +71,17 @@ static void finish(struct submission *submission)
         request_answer_json(request, submission->status, submission->answer);
     else
         request_problem(request, submission->status, "%s", submission->reason.text);
-    submission->sequencer->pending_bytes -= request->body_size;
     request_resume(request);
+}
+
+void sequencer_finish(struct submission *submission)
+{
+    submission->sequencer->pending_bytes -= submission->body_size;
+    if (submission->request)
+        answer_request(submission);
     statement_close(&submission->statement);
     statement_close(&submission->invite);
+    free(submission->owned);
     free(submission);
 }
 
@@ -263,32 +105,42 @@ static void fail_submission(struct submission *submission, int error)
     reason_refuse(&submission->reason, NULL, "can't be written down now: %s", strerror(-error));
 }
 
-static void on_committed(uv_work_t *work, int status)
+/* As it was when it was opened: what the commit found counts for nothing. */
+static void reset_submission(struct submission *submission)
 {
-    struct commit *commit = work->data;
-    struct sequencer *sequencer = commit->sequencer;
+    submission->status = 0;
+    submission->reason.text[0] = '\0';
+    submission->feed_node[0] = '\0';
+}
+
+/* The commit failed. Another directoryd may have become the log's writer, or the database is away for a while: then the
+ * submissions wait for whoever writes next, who finds out whether they are in the log already. */
+static void fail_group(struct sequencer *sequencer, struct submission *first, int error)
+{
+    struct directory *directory = sequencer->directory;
     struct submission *next;
 
-    bool grown = commit->error == 0 && commit->head.checkpoint.size > sequencer->directory->head.checkpoint.size;
-
-    sequencer->committing = false;
-    if (commit->error == 0) {
-        tlog_head_close(&sequencer->directory->head);
-        sequencer->directory->head = commit->head;
-    }
-    for (struct submission *submission = commit->first; submission; submission = next) {
+    for (struct submission *submission = first; submission; submission = next) {
         next = submission->next;
-        if (commit->error < 0)
-            fail_submission(submission, commit->error);
-        else
-            take_in(sequencer, submission);
-        finish(submission);
+        if (!directory->writer && submission->request) {
+            reset_submission(submission);
+            office_forward(directory->office, submission);
+        } else {
+            fail_submission(submission, error);
+            sequencer_finish(submission);
+        }
     }
-    if (grown)
-        directory_grew(sequencer->directory);
-    free(commit->seen);
-    free(commit);
-    begin_commit(sequencer);
+}
+
+static void finish_group(struct sequencer *sequencer, struct submission *first)
+{
+    struct submission *next;
+
+    for (struct submission *submission = first; submission; submission = next) {
+        next = submission->next;
+        take_in(sequencer, submission);
+        sequencer_finish(submission);
+    }
 }
 
 static struct submission *take_group(struct sequencer *sequencer)
@@ -300,7 +152,42 @@ static struct submission *take_group(struct sequencer *sequencer)
     return first;
 }
 
-static void start_commit(struct sequencer *sequencer, bool with_seen)
+/* Only a file's writer may go on after a failure: it knows what became of the transaction. */
+static bool must_leave(const struct commit *commit)
+{
+    if (!commit->store->backend->shared)
+        return false;
+    return commit->publish_error < 0 || commit->error == -ESTALE || store_is_lost(commit->store);
+}
+
+static void on_committed(uv_work_t *work, int status)
+{
+    struct commit *commit = work->data;
+    struct sequencer *sequencer = commit->sequencer;
+
+    bool grown = commit->error == 0 && commit->head.checkpoint.size > sequencer->directory->head.checkpoint.size;
+
+    sequencer->committing = false;
+    if (commit->error == 0) {
+        tlog_head_close(&sequencer->directory->head);
+        sequencer->directory->head = commit->head;
+    }
+    if (must_leave(commit))
+        office_leave(sequencer->directory->office);
+    if (commit->error < 0)
+        fail_group(sequencer, commit->first, commit->error);
+    else
+        finish_group(sequencer, commit->first);
+    if (grown)
+        directory_grew(sequencer->directory);
+    free(commit->seen);
+    free(commit);
+    if (!sequencer->directory->writer)
+        fail_group(sequencer, take_group(sequencer), -ESTALE);
+    begin_commit(sequencer);
+}
+
+static void start_commit(struct sequencer *sequencer, enum sequencer_flush flush)
 {
     struct directory *directory = sequencer->directory;
     struct commit *commit = calloc(1, sizeof *commit);
@@ -309,28 +196,30 @@ static void start_commit(struct sequencer *sequencer, bool with_seen)
         return; /* the next submission tries again */
     commit->work.data = commit;
     commit->sequencer = sequencer;
+    commit->store = directory->writer;
+    commit->signer = &directory->signer;
     commit->first = take_group(sequencer);
     commit->head.checkpoint = directory->head.checkpoint;
-    if (with_seen)
+    if (flush == SEQUENCER_SEEN)
         commit->seen = presence_take_changed(directory->presence, &commit->seen_count);
-    if (!commit->first && !commit->seen) {
+    if (!commit->first && !commit->seen && flush != SEQUENCER_PROVE) {
         free(commit);
         return;
     }
     sequencer->committing = true;
-    uv_queue_work(directory->loop, &commit->work, run_commit, on_committed);
+    uv_queue_work(directory->loop, &commit->work, commit_run, on_committed);
 }
 
 static void begin_commit(struct sequencer *sequencer)
 {
-    if (!sequencer->committing && sequencer->first)
-        start_commit(sequencer, false);
+    if (!sequencer->committing && sequencer->first && sequencer->directory->writer)
+        start_commit(sequencer, SEQUENCER_GROUP);
 }
 
-void sequencer_flush(struct sequencer *sequencer)
+void sequencer_flush(struct sequencer *sequencer, enum sequencer_flush flush)
 {
-    if (!sequencer->committing)
-        start_commit(sequencer, true);
+    if (!sequencer->committing && sequencer->directory->writer)
+        start_commit(sequencer, flush);
 }
 
 /* A heartbeat isn't logged: it is taken in here, and answered with the time. */
@@ -365,6 +254,14 @@ static void log_alerts(const struct statement *heartbeat)
         log_info("node %s: alert: %s", heartbeat->signer_id, cJSON_GetStringValue(alert));
 }
 
+void sequencer_queue(struct sequencer *sequencer, struct submission *submission)
+{
+    submission->next = NULL;
+    *sequencer->last = submission;
+    sequencer->last = &submission->next;
+    begin_commit(sequencer);
+}
+
 static void on_opened(uv_work_t *work, int status)
 {
     struct submission *submission = work->data;
@@ -376,14 +273,23 @@ static void on_opened(uv_work_t *work, int status)
         if (!submission->status)
             log_alerts(&submission->statement);
         directory_finish_read(sequencer->directory, submission->request);
-        finish(submission);
+        sequencer_finish(submission);
     } else if (submission->status) {
-        finish(submission);
+        sequencer_finish(submission);
+    } else if (!sequencer->directory->writer) {
+        fail_group(sequencer, submission, -ESTALE);
     } else {
-        *sequencer->last = submission;
-        sequencer->last = &submission->next;
-        begin_commit(sequencer);
+        sequencer_queue(sequencer, submission);
     }
+}
+
+static void begin_opening(struct sequencer *sequencer, struct submission *submission)
+{
+    submission->sequencer = sequencer;
+    submission->work.data = submission;
+    sequencer->opening++;
+    sequencer->pending_bytes += submission->body_size;
+    uv_queue_work(sequencer->directory->loop, &submission->work, open_submission, on_opened);
 }
 
 static void submit(struct sequencer *sequencer, struct request *request, bool is_beat)
@@ -399,14 +305,12 @@ static void submit(struct sequencer *sequencer, struct request *request, bool is
         request_problem(request, 503, "out of memory");
         return;
     }
-    submission->sequencer = sequencer;
     submission->request = request;
+    submission->body = request->body;
+    submission->body_size = request->body_size;
     submission->is_beat = is_beat;
-    submission->work.data = submission;
-    sequencer->opening++;
-    sequencer->pending_bytes += request->body_size;
     request_wait(request);
-    uv_queue_work(sequencer->directory->loop, &submission->work, open_submission, on_opened);
+    begin_opening(sequencer, submission);
 }
 
 void sequencer_submit(struct sequencer *sequencer, struct request *request)
@@ -417,6 +321,16 @@ void sequencer_submit(struct sequencer *sequencer, struct request *request)
 void sequencer_beat(struct sequencer *sequencer, struct request *request)
 {
     submit(sequencer, request, true);
+}
+
+void sequencer_take(struct sequencer *sequencer, struct submission *submission)
+{
+    begin_opening(sequencer, submission);
+}
+
+bool sequencer_has_room(const struct sequencer *sequencer)
+{
+    return sequencer->pending_bytes < PENDING_BYTES_MAX / 2;
 }
 
 bool sequencer_is_idle(const struct sequencer *sequencer)

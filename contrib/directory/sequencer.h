@@ -7,6 +7,7 @@
 #include "contrib/directory/directory.h"
 
 struct sequencer;
+struct submission;
 
 int sequencer_new(struct directory *directory, struct sequencer **ret_sequencer);
 /* Nothing may be under way: see sequencer_is_idle. */
@@ -17,6 +18,21 @@ void sequencer_submit(struct sequencer *sequencer, struct request *request);
 /* The same for a heartbeat of `request->argument`, which is answered with the time. */
 void sequencer_beat(struct sequencer *sequencer, struct request *request);
 
-/* Writes down who was seen, when no commit does so by itself. */
-void sequencer_flush(struct sequencer *sequencer);
+/* Another directoryd's: it is taken over, with its `owned` body, and its answer goes into the store. */
+void sequencer_take(struct sequencer *sequencer, struct submission *submission);
+/* An opened one that waited for another directoryd, and is ours to write after all. */
+void sequencer_queue(struct sequencer *sequencer, struct submission *submission);
+/* Whether more of others' may be taken. */
+bool sequencer_has_room(const struct sequencer *sequencer);
+/* Answers its request, if it has one, by what its status says, and frees it. */
+void sequencer_finish(struct submission *submission);
+
+/* What a commit is begun for when no submission asks for one. */
+enum sequencer_flush {
+    SEQUENCER_GROUP, /* nothing else */
+    SEQUENCER_SEEN,  /* to write down who was seen, if anyone was */
+    SEQUENCER_PROVE, /* to learn whether this is still the log's writer */
+};
+/* Does nothing while a commit runs, or when this isn't the log's writer. */
+void sequencer_flush(struct sequencer *sequencer, enum sequencer_flush flush);
 bool sequencer_is_idle(const struct sequencer *sequencer);

@@ -12,6 +12,7 @@
 #include "contrib/directory/feed.h"
 #include "contrib/directory/gather.h"
 #include "contrib/directory/log_wait.h"
+#include "contrib/directory/office.h"
 #include "contrib/directory/options.h"
 #include "contrib/directory/sequencer.h"
 
@@ -42,17 +43,20 @@ static void on_drain(uv_timer_t *timer)
     struct program *program = timer->data;
     struct directory *directory = &program->directory;
 
-    if (!sequencer_is_idle(directory->sequencer) || directory->jobs)
+    if (!sequencer_is_idle(directory->sequencer) || (directory->office && !office_is_idle(directory->office)) ||
+        directory->jobs)
         return;
     if (!program->flushed) {
         program->flushed = true;
-        sequencer_flush(directory->sequencer);
+        sequencer_flush(directory->sequencer, SEQUENCER_SEEN);
         return;
     }
     server_close(directory->server);
     gather_free(directory->gather);
     log_wait_free(directory->log_wait);
     feed_free(directory->feed);
+    if (directory->office)
+        office_stop(directory->office);
     uv_close((uv_handle_t *)&program->sigterm, NULL);
     uv_close((uv_handle_t *)&program->sigint, NULL);
     uv_close((uv_handle_t *)&program->flush, NULL);
@@ -77,7 +81,7 @@ static void on_flush(uv_timer_t *timer)
 {
     struct program *program = timer->data;
 
-    sequencer_flush(program->directory.sequencer);
+    sequencer_flush(program->directory.sequencer, SEQUENCER_SEEN);
 }
 
 static void start_handles(struct program *program)
@@ -106,6 +110,16 @@ static int open_signer(const struct options *options, struct tlog_signer *signer
     return error ? reason_prefix(reason, "name") : 0;
 }
 
+static int open_store(const char *url, struct directory *directory, struct reason *reason)
+{
+    if (store_backend_of(url)->shared)
+        return office_open(directory, url, &directory->office, reason);
+    int error = store_open(url, STORE_WRITE, &directory->writer, reason);
+    if (!error)
+        error = tlog_open(directory->writer, &directory->signer, TLOG_ALL, &directory->head, reason);
+    return error ? error : store_open(url, STORE_READ, &directory->reader, reason);
+}
+
 static int open_directory(const struct options *options, struct directory *directory, struct reason *reason)
 {
     struct server_options server = { options->listen, api_on_request, directory };
@@ -114,11 +128,7 @@ static int open_directory(const struct options *options, struct directory *direc
     directory->loop = uv_default_loop();
     directory->heartbeat_s = options->heartbeat_s;
     if (!error)
-        error = store_open(options->store, STORE_WRITE, &directory->writer, reason);
-    if (!error)
-        error = tlog_open(directory->writer, &directory->signer, TLOG_ALL, &directory->head, reason);
-    if (!error)
-        error = store_open(options->store, STORE_READ, &directory->reader, reason);
+        error = open_store(options->store, directory, reason);
     if (!error)
         error = presence_open(directory->reader, &directory->presence);
     if (!error)
@@ -136,6 +146,7 @@ static int open_directory(const struct options *options, struct directory *direc
 
 static void close_directory(struct directory *directory)
 {
+    office_free(directory->office);
     sequencer_free(directory->sequencer);
     presence_free(directory->presence);
     tlog_head_close(&directory->head);
@@ -161,6 +172,8 @@ int serve_run(int argc, char **argv)
         return EXIT_FAILURE;
     }
     start_handles(&program);
+    if (program.directory.office)
+        office_start(program.directory.office);
     note_verifier_format(&program.directory.signer.verifier, vkey);
     printf("listening on %s\nlog key %s\n", server_address(program.directory.server), vkey);
     fflush(stdout);

@@ -566,14 +566,14 @@ static int take_lock(struct postgresql_store *self, struct reason *reason)
 
 static int begin_session(struct postgresql_store *self, enum store_access access, struct reason *reason)
 {
-    int error = run_script(self, SESSION, reason);
+    int error = access == STORE_WRITE ? take_lock(self, reason) : 0;
 
+    if (!error)
+        error = run_script(self, SESSION, reason);
     if (!error && access != STORE_READ)
         error = run_script(self, SHARED, reason);
     if (!error && access == STORE_WRITE)
         error = run_script(self, WRITER, reason);
-    if (!error && access == STORE_WRITE)
-        error = take_lock(self, reason);
     if (!error && access == STORE_READ)
         error = run_script(self, READER, reason);
     if (!error && !PQenterPipelineMode(self->connection))

@@ -1,0 +1,169 @@
+/* One commit: the rules and the log within a transaction, then the signature, then the answers. */
+
+#include "contrib/directory/commit.h"
+
+#include "contrib/directory/office.h"
+#include "contrib/directory/state.h"
+
+#include "lib/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void refuse_submission(struct submission *submission, int status)
+{
+    submission->status = status;
+}
+
+/* Logged already: the same index again, to its signer. (Two signers of one payload share its id: DSSE signs no name.)
+ */
+static bool answer_known(struct store *store, struct submission *submission)
+{
+    struct state_place place;
+
+    if (!state_find(store, submission->statement.id, &place))
+        return false;
+    submission->index = place.index;
+    submission->status = 200;
+    if (strcmp(place.signer, submission->statement.signer_id) != 0) {
+        reason_refuse(&submission->reason, NULL, "the same payload was signed by another and is logged");
+        refuse_submission(submission, 409);
+    }
+    return true;
+}
+
+static void note_feed(struct submission *submission, const struct rules_view *view)
+{
+    const struct statement *statement = &submission->statement;
+    const char *node = "";
+
+    if (statement->kind == STATEMENT_CONTRACT)
+        node = json_string(statement->payload, "node");
+    else if (statement->kind == STATEMENT_CANCEL)
+        node = view->contract_node;
+    snprintf(submission->feed_node, sizeof submission->feed_node, "%s", node);
+}
+
+static void append_submission(struct store *store, uint64_t index, struct submission *submission)
+{
+    const struct statement *statement = &submission->statement;
+    struct tlog_entry entry = {
+        .id = statement->id,
+        .kind = statement_kind_name(statement->kind),
+        .signer = statement->signer_id,
+        .feed_node = submission->feed_node[0] ? submission->feed_node : NULL,
+        .envelope = submission->body,
+        .envelope_size = submission->body_size,
+        .leaf = submission->leaf,
+    };
+
+    tlog_append(store, index, &entry);
+    state_apply(store, index, statement, submission->invite.payload ? &submission->invite : NULL);
+    submission->index = index;
+    submission->status = 201;
+}
+
+/* One statement through the rules into the transaction; true when the log grew by it. */
+static bool sequence(struct store *store, uint64_t size, struct submission *submission)
+{
+    struct rules_input input = { &submission->statement, submission->invite.payload ? &submission->invite : NULL,
+                                 directory_now() };
+    struct rules_view view;
+
+    if (submission->status || answer_known(store, submission))
+        return false;
+    state_look(store, &input, &view);
+    int status = rules_judge(&input, &view, &submission->reason);
+    if (status) {
+        refuse_submission(submission, status);
+        return false;
+    }
+    note_feed(submission, &view);
+    append_submission(store, size, submission);
+    return true;
+}
+
+/* Within the transaction, which spares a lock for each hash that is read. Failures stick to the store. */
+static void prove_all(struct store *store, uint64_t size, struct submission *submission)
+{
+    for (; submission && !store->error; submission = submission->next) {
+        if (submission_is_logged(submission))
+            tlog_prove_inclusion(store, submission->index, size, &submission->proof);
+    }
+}
+
+/* Others' submissions: the one who has the request finds the answer in the table, from the moment it is durable. */
+static bool write_answers(struct store *store, const struct submission *submission)
+{
+    bool any = false;
+
+    for (; submission; submission = submission->next) {
+        if (submission->request)
+            continue;
+        any = true;
+        store_run(store,
+                  "INSERT INTO answers (front, number, status, idx, reason, written) VALUES ($1, $2, $3, $4, $5, $6)"
+                  " ON CONFLICT DO NOTHING",
+                  VALUE_TEXT(submission->front), VALUE_INTEGER(submission->number), VALUE_INTEGER(submission->status),
+                  VALUE_INTEGER(submission->index), VALUE_TEXT(submission->reason.text),
+                  VALUE_INTEGER(directory_now()));
+    }
+    return any;
+}
+
+static int run_transaction(struct commit *commit)
+{
+    struct store *store = commit->store;
+    uint64_t before = commit->head.checkpoint.size, size = before;
+
+    store_begin(store);
+    for (struct submission *submission = commit->first; submission && !store->error; submission = submission->next)
+        size += sequence(store, size, submission);
+    presence_write(store, commit->seen, commit->seen_count);
+    commit->others_wait = write_answers(store, commit->first);
+    int error = size > before ? tlog_write_ahead(store, size, &commit->head.checkpoint) : store->error;
+    prove_all(store, size, commit->first);
+    if (error >= 0)
+        error = store_commit(store);
+    if (error < 0)
+        store_rollback(store);
+    commit->grew = size > before;
+    return error;
+}
+
+static void make_answer(const struct commit *commit, struct submission *submission)
+{
+    if (submission->request && submission_is_logged(submission))
+        submission->answer = submission_answer(submission, commit->head.note);
+}
+
+cJSON *submission_answer(const struct submission *submission, const char *note)
+{
+    cJSON *answer = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(answer, "id", submission->statement.id);
+    json_add_integer(answer, "index", (int64_t)submission->index);
+    cJSON_AddStringToObject(answer, "checkpoint", note);
+    cJSON_AddItemToObject(answer, "proof", merkle_proof_to_json(&submission->proof));
+    return answer;
+}
+
+void commit_run(uv_work_t *work)
+{
+    struct commit *commit = work->data;
+    const struct tlog_signer *signer = commit->signer;
+
+    commit->error = run_transaction(commit);
+    if (commit->error < 0)
+        return;
+    /* Durable: now it may be signed. Without a signature the log can't go on. */
+    commit->head.note = checkpoint_sign(&commit->head.checkpoint, &signer->verifier, signer->key);
+    if (!commit->head.note) {
+        log_error("the checkpoint can't be signed: out of memory");
+        abort();
+    }
+    if (commit->store->backend->shared && (commit->grew || commit->others_wait))
+        commit->publish_error = office_publish(commit->store, commit->grew ? commit->head.note : NULL);
+    for (struct submission *submission = commit->first; submission; submission = submission->next)
+        make_answer(commit, submission);
+}

@@ -1,0 +1,43 @@
+#pragma once
+
+/* A statement (or heartbeat) on its way into the log: from the request that brought it, or from the directoryd that
+ * took that request (office.h). It belongs to one thread at a time. */
+
+#include "contrib/directory/directory.h"
+
+#define FRONT_BYTES 33 /* the name of a running directoryd: 32 random hexadecimal digits, and the NUL */
+
+struct submission {
+    uv_work_t work;
+    struct sequencer *sequencer;
+    struct submission *next;
+    struct request *request; /* NULL: another directoryd has it */
+    const char *body;        /* the request's, or `owned` */
+    size_t body_size;
+    bool is_beat;
+
+    /* Between directoryds: whose it is and its number there. */
+    char front[FRONT_BYTES];
+    int64_t number;
+    char *owned;          /* the body, when another has the request */
+    uint64_t deadline_ms; /* by uv_now: until then we wait for the one that writes the log */
+    bool sent;
+
+    /* What opening finds: status 0, or why not. */
+    int status;
+    struct reason reason;
+    struct statement statement, invite; /* a zero `payload`: not there */
+    struct merkle_hash leaf;
+
+    /* What the commit finds: status 201 or 200 and the index, or why not. */
+    uint64_t index;
+    struct merkle_proof proof;
+    char feed_node[ID_TEXT_BYTES];
+    cJSON *answer;
+};
+
+/* It is in the log: `index` holds. */
+static inline bool submission_is_logged(const struct submission *submission)
+{
+    return submission->status == 200 || submission->status == 201;
+}
