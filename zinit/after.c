@@ -98,6 +98,19 @@ void after_wake(struct service *service)
         move_to(service->waiters, &service->supervisor->due);
 }
 
+static void describe_wait(struct service *service, const struct service *other)
+{
+    bool failed = other->state == MACHINE_ERROR || other->state == MACHINE_FAILURE ||
+                  (other->state == MACHINE_WAITING && !other->good);
+
+    if (failed && *other->reason)
+        snprintf(service->reason, sizeof service->reason, "waits for %.100s, which failed: %.120s", other->unit.name,
+                 other->reason);
+    else
+        snprintf(service->reason, sizeof service->reason, "waits for %.127s (%s)", other->unit.name,
+                 service_state_name(other));
+}
+
 enum machine_event after_check(struct service *service)
 {
     size_t size = sizeof service->reason;
@@ -114,7 +127,7 @@ enum machine_event after_check(struct service *service)
             return reject(service);
         }
         if (!service_is_there(other)) {
-            snprintf(service->reason, size, "waits for %.127s (%s)", *name, service_state_name(other));
+            describe_wait(service, other);
             move_to(service, &other->waiters);
             return AFTER_WAIT;
         }

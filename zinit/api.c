@@ -91,6 +91,24 @@ static void service_list(void *context, const cJSON *params, cJSON **ret_result,
         cJSON_AddStringToObject(*ret_result, service->unit.name, service_state_name(service));
 }
 
+/* {"code": 3} or {"signal": "SIGKILL"}, with what is known of why. */
+static void add_last_exit(cJSON *status, const struct service_exit *exit)
+{
+    cJSON *object;
+
+    if (exit->kind == SERVICE_EXIT_NONE)
+        return;
+    object = cJSON_AddObjectToObject(status, "last_exit");
+    if (exit->kind == SERVICE_EXIT_CODE)
+        json_add_integer(object, "code", exit->number);
+    else
+        cJSON_AddStringToObject(object, "signal", signals_name(exit->number));
+    if (exit->kind == SERVICE_EXIT_LIMIT || exit->kind == SERVICE_EXIT_MACHINE)
+        cJSON_AddStringToObject(object, "out_of_memory", exit->kind == SERVICE_EXIT_LIMIT ? "limit" : "machine");
+    if (exit->unhealthy)
+        cJSON_AddTrueToObject(object, "unhealthy");
+}
+
 static void service_status(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
 {
     struct supervisor *supervisor = context;
@@ -111,6 +129,10 @@ static void service_status(void *context, const cJSON *params, cJSON **ret_resul
     }
     cJSON_AddStringToObject(*ret_result, "reason", service->reason);
     json_add_integer(*ret_result, "restarts", service->restarts);
+    cJSON_AddBoolToObject(*ret_result, "crash_loop", service_is_crash_loop(service));
+    if (service_next_start_ms(service) >= 0)
+        json_add_integer(*ret_result, "next_start_ms", service_next_start_ms(service));
+    add_last_exit(*ret_result, &service->exit);
 }
 
 static void api_start(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)

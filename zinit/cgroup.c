@@ -60,6 +60,11 @@ bool cgroup_open_all(void)
     return true;
 }
 
+bool cgroup_is_used(void)
+{
+    return cgroup_used;
+}
+
 static int limit(const char *name, const char *file, const char *value)
 {
     char path[256];
@@ -162,15 +167,36 @@ int cgroup_remove(const char *name)
     return remove_below(AT_FDCWD, path, DEPTH_MAX);
 }
 
-int64_t cgroup_oom_kills(const char *name)
+static int64_t find_count(const char *text, const char *name)
+{
+    size_t size = strlen(name);
+
+    for (; text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL)
+        if (strncmp(text, name, size) == 0 && text[size] == ' ')
+            return strtoll(text + size + 1, NULL, 10);
+    return 0;
+}
+
+struct cgroup_ooms cgroup_ooms(const char *name)
 {
     char path[256];
     cleanup_free char *text = NULL;
-    const char *found;
 
     make_path(path, name, "memory.events");
     if (!cgroup_used || file_read(path, 4096, &text, NULL))
-        return 0;
-    found = strstr(text, "oom_kill ");
-    return found ? strtoll(found + strlen("oom_kill "), NULL, 10) : 0;
+        return (struct cgroup_ooms){ 0 };
+    return (struct cgroup_ooms){ .limit = find_count(text, "oom"), .kills = find_count(text, "oom_kill") };
+}
+
+bool cgroup_has(const char *name, pid_t pid)
+{
+    char path[64], wanted[UNIT_NAME_BYTES_MAX + 16];
+    cleanup_free char *text = NULL;
+    size_t size;
+
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    if (file_read(path, 4096, &text, NULL))
+        return false;
+    size = (size_t)snprintf(wanted, sizeof wanted, "0::/zinit/%s", name);
+    return strncmp(text, wanted, size) == 0 && (text[size] == '\n' || text[size] == '/');
 }

@@ -5,11 +5,15 @@
 
 #include "zinit/unit.h"
 
+#include <sys/types.h>
+
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CGROUP_ZINIT CGROUP_ROOT "/zinit"
 
-/* Makes the group of groups and hands the controllers down. True when control groups can be used. */
+/* Makes the group of groups and hands the controllers down. True when control groups can be used: cgroup_is_used. */
 bool cgroup_open_all(void);
+
+bool cgroup_is_used(void);
 
 /* Makes the service's group, sets memory and pids limits, and gives its folder's descriptor (-1 when control groups
  * aren't used), which is the caller's. 0, or negative errno, logged. */
@@ -20,5 +24,11 @@ void cgroup_limit_cpu(const char *name, int64_t cpu_milli);
 bool cgroup_kill(const char *name);
 /* Removes it; 0, or -EBUSY while something still ends in there. */
 int cgroup_remove(const char *name);
-/* How many processes the kernel has killed in it because of its memory limit. */
-int64_t cgroup_oom_kills(const char *name);
+/* How often its own limit left it without memory, and how many of its processes the kernel has killed for want of
+ * memory, its own or the machine's (memory.events of cgroup-v2.rst). */
+struct cgroup_ooms {
+    int64_t limit, kills;
+};
+struct cgroup_ooms cgroup_ooms(const char *name);
+/* Whether the process is in it, or in a group below it. */
+bool cgroup_has(const char *name, pid_t pid);

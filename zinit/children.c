@@ -22,6 +22,11 @@ void children_leave(struct children *children, struct child *child)
     child->pid = 0;
 }
 
+bool children_awaits(struct children *children, pid_t pid)
+{
+    return table_first(&children->by_pid, hash(pid)) != NULL;
+}
+
 void children_end(struct children *children, const siginfo_t *info)
 {
     /* table_hash_number gives each number a hash of its own */

@@ -7,6 +7,7 @@
 #include "zinit/table.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct child {
@@ -27,5 +28,7 @@ struct children {
 void children_await(struct children *children, struct child *child, pid_t pid);
 /* Leaves its process to the orphans; fine when it awaits none. */
 void children_leave(struct children *children, struct child *child);
+/* Whether somebody awaits the process. */
+bool children_awaits(struct children *children, pid_t pid);
 /* A process has ended: tells who awaits it. */
 void children_end(struct children *children, const siginfo_t *info);

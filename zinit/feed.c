@@ -106,13 +106,13 @@ static void on_line(struct log_sink *sink, const struct log_stream *stream, cons
 
 static void start_writer(struct feed *feed)
 {
-    int error = 0;
+    struct spawn_failure failure = { .error = 0 };
     int result = spawn_process(&(struct spawn){ .argv = feed->argv,
                                                 .env = feed->env,
                                                 .output_fd = STDERR_FILENO,
                                                 .ready_fd = feed->reader_fd,
                                                 .cgroup_fd = -1 },
-                               &feed->writer, &error);
+                               &feed->writer, &failure);
 
     feed->spawned_ms = loop_now_ms();
     if (result == 0) {
@@ -121,7 +121,8 @@ static void start_writer(struct feed *feed)
     }
     feed->writer = 0;
     if (feed->failures++ == 0)
-        log_fail(error ? -error : result, "start %s: the logs aren't copied to the disk", feed->argv[0]);
+        log_fail(failure.error ? -failure.error : result, "start %s: the logs aren't copied to the disk",
+                 feed->argv[0]);
     loop_arm(feed->logs->loop, &feed->again, machine_delay_ms(feed->failures));
 }
 

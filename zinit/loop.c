@@ -113,3 +113,12 @@ void loop_disarm(struct loop *loop, struct loop_timer *timer)
         heap_remove(&loop->timers, &timer->node);
     timer->armed = false;
 }
+
+int64_t loop_left_ms(const struct loop_timer *timer)
+{
+    uint64_t now = loop_now_ms();
+
+    if (!timer->armed)
+        return -1;
+    return timer->node.key > now ? (int64_t)(timer->node.key - now) : 0;
+}

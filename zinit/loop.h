@@ -48,5 +48,8 @@ void loop_remove(struct loop *loop, struct loop_source *source);
 void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
 void loop_disarm(struct loop *loop, struct loop_timer *timer);
 
+/* Milliseconds until an armed timer fires; -1 when it isn't armed. */
+int64_t loop_left_ms(const struct loop_timer *timer);
+
 /* Milliseconds since boot, suspended time left out. */
 uint64_t loop_now_ms(void);

@@ -42,7 +42,10 @@ static const struct cell TABLE[MACHINE_STATES][MACHINE_EVENTS] = {
         [MACHINE_READY] = TO(RUNNING, NOTHING),
         [MACHINE_TEST_FAILED] = TO(TEST_FAILURE, NOTHING),
     },
-    [MACHINE_RUNNING] = { PROCESS_CELLS },
+    [MACHINE_RUNNING] = {
+        PROCESS_CELLS,
+        [MACHINE_UNHEALTHY] = TO(HEALING, SIGNAL),
+    },
     [MACHINE_TEST_FAILURE] = {
         PROCESS_CELLS,
         [MACHINE_READY] = TO(RUNNING, NOTHING),
@@ -60,6 +63,14 @@ static const struct cell TABLE[MACHINE_STATES][MACHINE_EVENTS] = {
         [MACHINE_EXIT_AGAIN] = TO(BLOCKED, CHECK),
         [MACHINE_EXIT_SUCCESS] = TO(BLOCKED, CHECK),
         [MACHINE_EXIT_ERROR] = TO(BLOCKED, CHECK),
+    },
+    [MACHINE_HEALING] = {
+        [MACHINE_START] = TO(REPLACING, NOTHING),
+        [MACHINE_STOP] = TO(STOPPING, NOTHING),
+        [MACHINE_STOP_LATE] = TO(HEALING, KILL),
+        [MACHINE_EXIT_AGAIN] = TO(WAITING, DELAY),
+        [MACHINE_EXIT_SUCCESS] = TO(ERROR, NOTHING),
+        [MACHINE_EXIT_ERROR] = TO(ERROR, NOTHING),
     },
     [MACHINE_WAITING] = {
         [MACHINE_START] = TO(BLOCKED, CHECK),
@@ -84,12 +95,13 @@ static const struct {
     const char *name;
     bool has_process, wanted_up;
 } STATES[MACHINE_STATES] = {
-    [MACHINE_UNKNOWN] = { "Unknown", false, false }, [MACHINE_BLOCKED] = { "Blocked", false, true },
-    [MACHINE_STARTING] = { "Blocked", false, true }, [MACHINE_SPAWNED] = { "Spawned", true, true },
-    [MACHINE_RUNNING] = { "Running", true, true },   [MACHINE_TEST_FAILURE] = { "TestFailure", true, true },
-    [MACHINE_STOPPING] = { "Running", true, false }, [MACHINE_REPLACING] = { "Running", true, true },
-    [MACHINE_WAITING] = { NULL, false, true },       [MACHINE_SUCCESS] = { "Success", false, false },
-    [MACHINE_ERROR] = { "Error", false, false },     [MACHINE_FAILURE] = { "Failure", false, false },
+    [MACHINE_UNKNOWN] = { "Unknown", false, false },   [MACHINE_BLOCKED] = { "Blocked", false, true },
+    [MACHINE_STARTING] = { "Blocked", false, true },   [MACHINE_SPAWNED] = { "Spawned", true, true },
+    [MACHINE_RUNNING] = { "Running", true, true },     [MACHINE_TEST_FAILURE] = { "TestFailure", true, true },
+    [MACHINE_HEALING] = { "TestFailure", true, true }, [MACHINE_STOPPING] = { "Running", true, false },
+    [MACHINE_REPLACING] = { "Running", true, true },   [MACHINE_WAITING] = { NULL, false, true },
+    [MACHINE_SUCCESS] = { "Success", false, false },   [MACHINE_ERROR] = { "Error", false, false },
+    [MACHINE_FAILURE] = { "Failure", false, false },
 };
 
 bool machine_has_process(enum machine_state state)
@@ -102,6 +114,11 @@ bool machine_wanted_up(enum machine_state state)
     return STATES[state].wanted_up;
 }
 
+bool machine_is_ending(enum machine_state state)
+{
+    return state == MACHINE_STOPPING || state == MACHINE_REPLACING || state == MACHINE_HEALING;
+}
+
 const char *machine_state_name(enum machine_state state, bool good)
 {
     if (!STATES[state].name)
@@ -111,6 +128,8 @@ const char *machine_state_name(enum machine_state state, bool good)
 
 enum machine_event machine_exit_event(enum machine_restart restart, bool oneshot, enum machine_state state, bool good)
 {
+    if (state == MACHINE_HEALING)
+        return restart == MACHINE_RESTART_NEVER ? MACHINE_EXIT_ERROR : MACHINE_EXIT_AGAIN;
     if (state == MACHINE_STOPPING || (good && oneshot))
         return good ? MACHINE_EXIT_SUCCESS : MACHINE_EXIT_ERROR;
     if (restart == MACHINE_RESTART_ALWAYS || (restart == MACHINE_RESTART_ON_FAILURE && !good))

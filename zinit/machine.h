@@ -15,6 +15,7 @@ enum machine_state {
     MACHINE_TEST_FAILURE, /* has a process, whose test failed last time */
     MACHINE_STOPPING,     /* has a process, which was told to end */
     MACHINE_REPLACING,    /* the same, and is wanted up again afterwards */
+    MACHINE_HEALING,      /* has a process, which hangs and was told to end; it is started again by its unit */
     MACHINE_WAITING,      /* ended, waits until it is started again */
     MACHINE_SUCCESS,      /* ended well and stays so */
     MACHINE_ERROR,        /* ended badly and stays so */
@@ -32,6 +33,7 @@ enum machine_event {
     MACHINE_SPAWN_NEVER, /* the executable can't be executed */
     MACHINE_READY,
     MACHINE_TEST_FAILED,
+    MACHINE_UNHEALTHY,  /* its health check failed too often */
     MACHINE_EXIT_AGAIN, /* the process is gone, and by its unit is to be started again */
     MACHINE_EXIT_SUCCESS,
     MACHINE_EXIT_ERROR,
@@ -64,6 +66,8 @@ struct machine_step machine_next(enum machine_state state, enum machine_event ev
 
 /* True when a service in this state has a process. */
 bool machine_has_process(enum machine_state state);
+/* True when its process was told to end: the stop's time-out runs. */
+bool machine_is_ending(enum machine_state state);
 /* True when the service is wanted up (zinit's target). */
 bool machine_wanted_up(enum machine_state state);
 /* zinit's name of the state; `good`: the last process ended well. */

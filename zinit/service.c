@@ -4,22 +4,19 @@
 
 #include "zinit/service.h"
 
-#include "lib/cleanup.h"
 #include "lib/log.h"
 #include "zinit/after.h"
-#include "zinit/cgroup.h"
+#include "zinit/kin.h"
+#include "zinit/launch.h"
+#include "zinit/probe.h"
 #include "zinit/signals.h"
-#include "zinit/spawn.h"
 #include "zinit/supervisor.h"
-#include "zinit/test.h"
-#include "zinit/words.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #define SWEEP_MS 100
-#define LIMITED_OOM_SCORE 500 /* what has a memory limit (a container) goes before the node's daemons */
 #define SWEEP_SLOW_MS 5000
 #define SWEEPS_FAST 50
 #define NO_EVENT AFTER_WAIT
@@ -36,131 +33,38 @@ bool service_is_there(const struct service *service)
     return service->state == MACHINE_RUNNING || service->state == MACHINE_SUCCESS;
 }
 
-bool service_is_well(const struct service *service)
+bool service_is_crash_loop(const struct service *service)
 {
     bool stable = service->pid && loop_now_ms() - service->started_ms >= MACHINE_STABLE_MS;
 
-    if (machine_is_crash_loop(service->failures) && !stable)
+    return machine_is_crash_loop(service->failures) && !stable;
+}
+
+int64_t service_next_start_ms(const struct service *service)
+{
+    return service->state == MACHINE_WAITING ? loop_left_ms(&service->timer) : -1;
+}
+
+bool service_is_well(const struct service *service)
+{
+    if (service_is_crash_loop(service))
         return false;
     if (!machine_wanted_up(service->state))
         return service->told || service->state == MACHINE_SUCCESS || service->state == MACHINE_UNKNOWN;
     return service_is_there(service);
 }
 
-/* ---- readiness */
-
-static void on_ready_fd(struct loop_source *source, uint32_t events)
-{
-    struct service *service = source->context;
-    char bytes[64];
-    ssize_t size = read(source->fd, bytes, sizeof bytes);
-
-    if (size < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (size > 0 && !memchr(bytes, '\n', (size_t)size))
-        return;
-    loop_remove(&service->supervisor->loop, source);
-    if (size > 0)
-        service_feed(service, MACHINE_READY);
-    else /* it ends, as its exit will tell, or is never ready */
-        snprintf(service->reason, sizeof service->reason, "closed its readiness descriptor without a newline");
-}
-
-static int open_ready(struct service *service, int *ret_fd)
-{
-    int ends[2], error;
-
-    if (service->unit.ready != UNIT_READY_FD)
-        return 0;
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
-    service->ready.fd = ends[0];
-    error = loop_add(&service->supervisor->loop, &service->ready, EPOLLIN);
-    if (error) {
-        close(ends[1]);
-        loop_remove(&service->supervisor->loop, &service->ready);
-        return error;
-    }
-    *ret_fd = ends[1];
-    return 0;
-}
-
 /* ---- starting */
-
-/* Whether the list sets the same variable as this "NAME=value". */
-static bool has_variable(char *const *list, const char *variable)
-{
-    size_t size = strcspn(variable, "=") + 1;
-
-    for (; list && *list; list++)
-        if (strncmp(*list, variable, size) == 0)
-            return true;
-    return false;
-}
-
-char **service_env(const struct service *service, bool ready)
-{
-    char **base = service->supervisor->env, **own = service->unit.env;
-    size_t count = 0;
-    char **env = calloc(words_count(base) + words_count(own) + 2, sizeof *env);
-    static char ready_variable[] = "ZINIT_READY_FD=3";
-
-    _Static_assert(SPAWN_READY_FD == 3, "the text above says so");
-    if (!env)
-        return NULL;
-    for (; base && *base; base++)
-        if (!has_variable(own, *base))
-            env[count++] = *base;
-    for (; own && *own; own++)
-        env[count++] = *own;
-    if (ready)
-        env[count++] = ready_variable;
-    return env;
-}
-
-static int open_output(struct service *service, int *ret_fd)
-{
-    return service->unit.log == UNIT_LOG_NONE ? 0 : logs_attach(&service->log, ret_fd);
-}
-
-static int spawn_main(struct service *service, int *ret_error)
-{
-    cleanup_close int output = -1, ready = -1, group = -1;
-    cleanup_free char **env = service_env(service, service->unit.ready == UNIT_READY_FD);
-    int result = env ? 0 : -ENOMEM;
-
-    if (!result)
-        result = open_output(service, &output);
-    if (!result)
-        result = open_ready(service, &ready);
-    if (!result)
-        result = cgroup_open(service->unit.name, &service->unit.limits, &group);
-    if (result)
-        return result;
-    service->oom_kills = cgroup_oom_kills(service->unit.name);
-    result = spawn_process(&(struct spawn){ .argv = service->unit.exec,
-                                            .env = env,
-                                            .dir = service->unit.dir,
-                                            .output_fd = output,
-                                            .ready_fd = ready,
-                                            .cgroup_fd = group,
-                                            .oom_score = service->unit.limits.memory_bytes ? LIMITED_OOM_SCORE : 0 },
-                           &service->pid, ret_error);
-    if (result == 0)
-        children_await(&service->supervisor->children, &service->process, service->pid);
-    return result;
-}
 
 /* The process is gone, or never came: what was opened for it goes too. */
 static void tidy(struct service *service)
 {
     service->pid = 0;
     loop_remove(&service->supervisor->loop, &service->ready);
-    test_end(service);
-    cgroup_kill(service->unit.name);
+    probe_end(service);
     logs_detach(&service->log);
     service->sweeps = 0;
-    if (cgroup_remove(service->unit.name) < 0)
+    if (kin_kill(service))
         loop_arm(&service->supervisor->loop, &service->sweep, SWEEP_MS);
 }
 
@@ -168,40 +72,39 @@ static void on_sweep(struct loop_timer *timer)
 {
     struct service *service = timer->context;
 
-    if (service->pid == 0 && cgroup_remove(service->unit.name) < 0) {
-        cgroup_kill(service->unit.name);
-        if (++service->sweeps == SWEEPS_FAST)
-            log_warning("%s: some of its processes can't be killed", service->unit.name);
-        loop_arm(&service->supervisor->loop, timer, service->sweeps < SWEEPS_FAST ? SWEEP_MS : SWEEP_SLOW_MS);
-    }
+    if (service->pid != 0 || !kin_kill(service))
+        return;
+    if (++service->sweeps == SWEEPS_FAST)
+        log_warning("%s: some of its processes can't be killed", service->unit.name);
+    loop_arm(&service->supervisor->loop, timer, service->sweeps < SWEEPS_FAST ? SWEEP_MS : SWEEP_SLOW_MS);
 }
 
-bool service_lingers(const struct service *service)
+bool service_lingers(struct service *service)
 {
-    return service->sweep.armed && cgroup_remove(service->unit.name) < 0;
+    return service->sweep.armed && kin_linger(service);
 }
 
 static enum machine_event spawn(struct service *service)
 {
-    int error = 0, result;
+    int result;
 
     loop_disarm(&service->supervisor->loop, &service->sweep);
     if (service->started)
         service->restarts++;
     service->started = true;
     service->started_ms = loop_now_ms();
-    result = spawn_main(service, &error);
+    service->was_healthy = false;
+    service->reason[0] = '\0';
+    result = launch_main(service, service->reason, sizeof service->reason);
     if (result == 0) {
-        service->reason[0] = '\0';
+        service->session = service->pid;
         cgroup_limit_cpu(service->unit.name, service->unit.limits.cpu_milli);
         log_debug("%s: started, pid %d", service->unit.name, (int)service->pid);
         return MACHINE_HATCH;
     }
     tidy(service);
     service->good = false;
-    snprintf(service->reason, sizeof service->reason, "%s %.128s: %s",
-             result == SPAWN_NEVER ? "can't execute" : "can't start now", service->unit.exec[0],
-             strerror(result == SPAWN_NEVER ? error : -result));
+    service->exit.unhealthy = false;
     log_error("%s: %s", service->unit.name, service->reason);
     return result == SPAWN_NEVER ? MACHINE_SPAWN_NEVER : MACHINE_SPAWN_LATER;
 }
@@ -217,10 +120,7 @@ int service_signal(struct service *service, int number)
 
 void service_kill(struct service *service)
 {
-    if (!cgroup_kill(service->unit.name) && service->pid > 0)
-        kill(-service->pid, SIGKILL);
-    if (service->pid > 0)
-        kill(service->pid, SIGKILL);
+    kin_kill_all(service);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -234,7 +134,8 @@ static void delay(struct service *service)
 {
     uint64_t wait_ms;
 
-    if (loop_now_ms() - service->started_ms >= MACHINE_STABLE_MS)
+    /* what hangs from its beginning isn't stable, however long it takes to see that */
+    if (loop_now_ms() - service->started_ms >= MACHINE_STABLE_MS && (!service->exit.unhealthy || service->was_healthy))
         service->failures = 0;
     wait_ms = machine_delay_ms(service->failures++);
     if (wait_ms > 0)
@@ -242,45 +143,70 @@ static void delay(struct service *service)
     loop_arm(&service->supervisor->loop, &service->timer, wait_ms);
 }
 
-static void describe_exit(struct service *service, const siginfo_t *info)
+static struct service_exit judge_exit(const struct service *service, const siginfo_t *info)
 {
-    size_t size = sizeof service->reason;
+    struct service_exit exit = { SERVICE_EXIT_SIGNAL, info->si_status, service->state == MACHINE_HEALING };
+    struct cgroup_ooms ooms = cgroup_ooms(service->unit.name);
 
     if (info->si_code == CLD_EXITED)
-        snprintf(service->reason, size, "exited with code %d", info->si_status);
-    else if (cgroup_oom_kills(service->unit.name) > service->oom_kills)
-        snprintf(service->reason, size, "killed by the kernel: out of memory within its limit");
-    else
-        snprintf(service->reason, size, "killed by %s%s", signals_name(info->si_status),
-                 info->si_code == CLD_DUMPED ? ", core dumped" : "");
+        exit.kind = SERVICE_EXIT_CODE;
+    else if (ooms.kills > service->ooms.kills)
+        exit.kind = ooms.limit > service->ooms.limit ? SERVICE_EXIT_LIMIT : SERVICE_EXIT_MACHINE;
+    return exit;
+}
+
+void service_exit_text(const struct service_exit *exit, char *text, size_t size)
+{
+    switch (exit->kind) {
+    case SERVICE_EXIT_NONE:
+        snprintf(text, size, "%s", "");
+        break;
+    case SERVICE_EXIT_CODE:
+        snprintf(text, size, "exited with code %d", exit->number);
+        break;
+    case SERVICE_EXIT_SIGNAL:
+        snprintf(text, size, "killed by %s", signals_name(exit->number));
+        break;
+    case SERVICE_EXIT_LIMIT:
+        snprintf(text, size, "killed by the kernel: out of memory within its limit");
+        break;
+    case SERVICE_EXIT_MACHINE:
+        snprintf(text, size, "killed by the kernel: the machine is out of memory");
+        break;
+    }
+}
+
+/* What is known already of why it was ended stays before how it ended. */
+static void describe_exit(struct service *service)
+{
+    char text[80], before[170] = "";
+
+    service_exit_text(&service->exit, text, sizeof text);
+    if (service->exit.unhealthy)
+        snprintf(before, sizeof before, "%.167s; ", service->reason);
+    snprintf(service->reason, sizeof service->reason, "%s%s", before, text);
 }
 
 static void on_process_end(struct child *child, const siginfo_t *info)
 {
     struct service *service = child->context;
-    bool told = service->state == MACHINE_STOPPING || service->state == MACHINE_REPLACING;
-    enum machine_event event;
-
-    service->told = told;
-    service->good =
+    enum machine_state state = service->state;
+    bool told = state == MACHINE_STOPPING || state == MACHINE_REPLACING;
+    bool well =
         info->si_code == CLD_EXITED ? info->si_status == 0 : told && info->si_status == service->unit.stop_signal;
-    describe_exit(service, info);
+
+    service->exit = judge_exit(service, info);
+    service->good = well && !service->exit.unhealthy;
+    describe_exit(service);
     tidy(service);
     if (service->good || told)
         log_info("%s: %s", service->unit.name, service->reason);
     else
         log_warning("%s: %s", service->unit.name, service->reason);
-    event = machine_exit_event(service->unit.restart, service->unit.oneshot, service->state, service->good);
-    service_feed(service, event);
+    service_feed(service, machine_exit_event(service->unit.restart, service->unit.oneshot, state, service->good));
 }
 
 /* ---- the driver */
-
-/* The stop's time-out runs on between these two. */
-static bool is_ending(enum machine_state state)
-{
-    return state == MACHINE_STOPPING || state == MACHINE_REPLACING;
-}
 
 /* Does an action; the event that comes of it at once, or NO_EVENT. */
 static enum machine_event act(struct service *service, enum machine_action action)
@@ -312,11 +238,13 @@ static enum machine_event act(struct service *service, enum machine_action actio
 /* What follows from having entered a state by itself. */
 static enum machine_event enter(struct service *service, enum machine_state before)
 {
-    if (service->state != MACHINE_SPAWNED || before == MACHINE_SPAWNED)
+    if (service->state == before)
         return NO_EVENT;
-    if (service->unit.test)
-        test_begin(service);
-    return service->unit.test || service->unit.ready == UNIT_READY_FD ? NO_EVENT : MACHINE_READY;
+    if (service->state == MACHINE_SPAWNED && !service->unit.test && service->unit.ready == UNIT_READY_BORN)
+        return MACHINE_READY;
+    if (service->state == MACHINE_SPAWNED || service->state == MACHINE_RUNNING)
+        probe_begin(service);
+    return NO_EVENT;
 }
 
 void service_feed(struct service *service, enum machine_event event)
@@ -332,7 +260,7 @@ void service_feed(struct service *service, enum machine_event event)
             after_leave(service);
             after_wake(service);
         }
-        if (step.state != before && !(is_ending(step.state) && is_ending(before)))
+        if (step.state != before && !(machine_is_ending(step.state) && machine_is_ending(before)))
             loop_disarm(&supervisor->loop, &service->timer);
         event = act(service, step.action);
         if (event == NO_EVENT)
@@ -350,11 +278,13 @@ void service_check(struct service *service)
 void service_start(struct service *service)
 {
     service->failures = 0;
+    service->told = false;
     service_feed(service, MACHINE_START);
 }
 
 void service_stop(struct service *service)
 {
+    service->told = true;
     service_feed(service, MACHINE_STOP);
 }
 
@@ -368,12 +298,12 @@ struct service *service_new(struct supervisor *supervisor, struct unit *unit)
     service->unit = *unit;
     *unit = (struct unit){ 0 };
     service->process = (struct child){ .on_end = on_process_end, .context = service };
-    service->ready = (struct loop_source){ .fd = -1, .on_event = on_ready_fd, .context = service };
+    service->ready = (struct loop_source){ .fd = -1, .context = service };
     service->timer = (struct loop_timer){ .on_fire = on_timer, .context = service };
     service->sweep = (struct loop_timer){ .on_fire = on_sweep, .context = service };
     logs_open(&service->log, service->unit.name, &supervisor->logs);
     service->log.plain = service->unit.log == UNIT_LOG_STDOUT;
-    test_open(service);
+    probe_open(service);
     return service;
 }
 
@@ -387,7 +317,7 @@ void service_free(struct service *service)
     loop_remove(loop, &service->ready);
     loop_disarm(loop, &service->timer);
     loop_disarm(loop, &service->sweep);
-    test_end(service);
+    probe_end(service);
     logs_close(&service->log);
     cgroup_remove(service->unit.name);
     unit_close(&service->unit);

@@ -2,6 +2,7 @@
 
 /* One service: its unit, where it is in its life, and its process. */
 
+#include "zinit/cgroup.h"
 #include "zinit/children.h"
 #include "zinit/logs.h"
 #include "zinit/loop.h"
@@ -11,6 +12,19 @@
 #include <signal.h>
 
 struct supervisor;
+
+/* How its last process ended. */
+struct service_exit {
+    enum service_exit_kind {
+        SERVICE_EXIT_NONE,    /* none has */
+        SERVICE_EXIT_CODE,    /* number is its code */
+        SERVICE_EXIT_SIGNAL,  /* number is the signal */
+        SERVICE_EXIT_LIMIT,   /* killed by the kernel: its memory limit */
+        SERVICE_EXIT_MACHINE, /* killed by the kernel: the machine's memory was out */
+    } kind;
+    int number;
+    bool unhealthy; /* it was told to end since its health check failed */
+};
 
 struct service {
     /* supervisor.c's: the list of all, and the table by name */
@@ -27,10 +41,13 @@ struct service {
     unsigned failures; /* ends in a row of processes that weren't stable */
     bool started;      /* once at least */
     uint64_t started_ms;
-    bool told;         /* its last process was told to end */
-    int64_t oom_kills; /* seen before this process */
+    bool told;     /* somebody wanted it down */
+    pid_t session; /* of its last main process: as long as anything is in it, nothing else has this number */
+    struct service_exit exit;
+    struct cgroup_ooms ooms; /* before this process */
     struct log_stream log;
-    struct loop_source ready; /* reading end of the readiness pipe */
+    struct loop_source ready; /* where it tells that it is ready */
+    unsigned messages;        /* that came to a ready socket */
     struct loop_timer timer;  /* of the state: stop time-out, or delay */
     struct loop_timer sweep;  /* removes the control group once it is empty */
     unsigned sweeps;          /* how often that was tried */
@@ -40,10 +57,13 @@ struct service {
     unsigned acyclic_in;                         /* the supervisor's generation in which it was seen */
     unsigned visited_by;                         /* the last search */
     bool on_path;
-    /* test.c's */
-    pid_t test_pid;
-    struct child test_process;
-    struct loop_timer test_timer;
+    /* probe.c's */
+    pid_t probe_pid; /* 0: none */
+    struct child probe;
+    struct loop_timer probe_timer;
+    unsigned unhealthy; /* health checks in a row that failed */
+    bool probe_late;    /* it was killed since it took too long */
+    bool was_healthy;   /* one check of this process succeeded */
 };
 
 /* Takes over the unit. NULL when memory is out (the unit stays the caller's). */
@@ -64,17 +84,20 @@ int service_signal(struct service *service, int number);
 /* Kills all its processes. */
 void service_kill(struct service *service);
 /* Whether some of its processes, killed, haven't ended yet. */
-bool service_lingers(const struct service *service);
+bool service_lingers(struct service *service);
 
 /* zinit's name of its state. */
 const char *service_state_name(const struct service *service);
 /* True when what comes after it may start. */
 bool service_is_there(const struct service *service);
 
+/* Whether its processes end so often that it is no accident, and until one is stable. */
+bool service_is_crash_loop(const struct service *service);
+/* Milliseconds until it is started again; -1 when it doesn't wait for that. */
+int64_t service_next_start_ms(const struct service *service);
+/* How its last process ended, in words: "exited with code 3"; "" when none has. */
+void service_exit_text(const struct service_exit *exit, char *text, size_t size);
+
 /* True while it does its work, or while nobody wants it to: false from its failure or the end of a process that nobody
  * asked for until it is there again, and throughout a crash loop, though a process may be up for a moment. */
 bool service_is_well(const struct service *service);
-
-/* The environment of its processes, made for one spawn: the array is the caller's, free(), its strings aren't; NULL
- * when memory is out. `ready` adds the variable that tells of the readiness descriptor. */
-char **service_env(const struct service *service, bool ready);

@@ -15,11 +15,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-#define CHILD_NOFILE_SOFT 1024 /* what programs that use select(2) expect */
 
 static void reset_signals(void)
 {
@@ -54,16 +51,6 @@ static int place_ready(int ready_fd)
     return dup2(ready_fd, SPAWN_READY_FD) < 0 ? -1 : 0;
 }
 
-static void lower_nofile(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > CHILD_NOFILE_SOFT) {
-        limit.rlim_cur = CHILD_NOFILE_SOFT;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static void set_oom_score(int score)
 {
     char text[16];
@@ -77,22 +64,34 @@ static void set_oom_score(int score)
     close(fd);
 }
 
+/* The step that fails leaves errno. */
+static enum confine_step prepare(const struct spawn *spawn, int output_fd, int ready_fd)
+{
+    static const struct unit unconfined;
+    const struct unit *unit = spawn->unit ? spawn->unit : &unconfined;
+    enum confine_step step = CONFINE_OUTPUT;
+
+    if (place_output(output_fd) == 0 && place_ready(ready_fd) == 0 && confine(unit, &step) == 0) {
+        step = CONFINE_EXEC;
+        execvpe(spawn->argv[0], spawn->argv, spawn->env);
+    }
+    return step;
+}
+
 /* In the child. The pipe is moved out of the way of descriptors 0 to 3 first, as are the two that come from outside. */
-static _Noreturn void become(const struct spawn *spawn, int error_fd)
+static _Noreturn void become(const struct spawn *spawn, int failure_fd)
 {
     int output_fd = spawn->output_fd < 0 ? -1 : fcntl(spawn->output_fd, F_DUPFD_CLOEXEC, 10);
     int ready_fd = spawn->ready_fd < 0 ? -1 : fcntl(spawn->ready_fd, F_DUPFD_CLOEXEC, 10);
-    int error;
+    struct spawn_failure failure = { 0 };
 
-    error_fd = fcntl(error_fd, F_DUPFD_CLOEXEC, 10);
+    failure_fd = fcntl(failure_fd, F_DUPFD_CLOEXEC, 10);
     reset_signals();
-    lower_nofile();
     set_oom_score(spawn->oom_score);
     setsid();
-    if (chdir(spawn->dir ? spawn->dir : "/") == 0 && place_output(output_fd) == 0 && place_ready(ready_fd) == 0)
-        execvpe(spawn->argv[0], spawn->argv, spawn->env);
-    error = errno;
-    if (write(error_fd, &error, sizeof error) < 0)
+    failure.step = prepare(spawn, output_fd, ready_fd);
+    failure.error = errno;
+    if (write(failure_fd, &failure, sizeof failure) < 0)
         _exit(126);
     _exit(127);
 }
@@ -122,22 +121,28 @@ static pid_t fork_into(int cgroup_fd)
     return pid;
 }
 
-/* What went wrong in the child, or 0 when its program began. */
-static int read_error(int fd)
+/* What went wrong in the child; false when its program began. */
+static bool read_failure(int fd, struct spawn_failure *ret_failure)
 {
-    int error = 0;
     ssize_t size;
 
     do {
-        size = read(fd, &error, sizeof error);
+        size = read(fd, ret_failure, sizeof *ret_failure);
     } while (size < 0 && errno == EINTR);
-    return size == sizeof error ? error : 0;
+    return size == sizeof *ret_failure;
 }
 
-int spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_error)
+/* Whether it may work another time. */
+static bool is_passing(int error)
+{
+    return error == ENOMEM || error == EAGAIN || error == EMFILE || error == ENFILE || error == ETXTBSY;
+}
+
+int spawn_process(const struct spawn *spawn, pid_t *ret_pid, struct spawn_failure *ret_failure)
 {
     cleanup_close int reader = -1, writer = -1;
-    int ends[2], error;
+    struct spawn_failure failure;
+    int ends[2];
     pid_t pid;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -152,14 +157,13 @@ int spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_error)
     if (pid < 0)
         return -errno;
     close(steal_fd(&writer));
-    error = read_error(reader);
-    if (error == 0) {
+    if (!read_failure(reader, &failure)) {
         *ret_pid = pid;
         return 0;
     }
     waitpid(pid, NULL, 0);
-    if (error == ENOMEM || error == EAGAIN || error == EMFILE || error == ENFILE)
-        return -error;
-    *ret_error = error;
+    if (is_passing(failure.error))
+        return -failure.error;
+    *ret_failure = failure;
     return SPAWN_NEVER;
 }

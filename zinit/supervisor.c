@@ -24,6 +24,9 @@
 
 #define ENVIRONMENT_FILE "/etc/environment"
 #define NOFILE_WANTED 524288 /* what others hand their services as a hard limit (systemd 240) */
+#define NO_GROUPS                                                                                                      \
+    "no control groups (v2): a service's processes are found by session and environment; limits of memory, CPU and "   \
+    "processes aren't kept"
 #define DEFAULT_PATH "/bin:/sbin:/usr/bin:/usr/sbin"
 
 struct service *supervisor_find(struct supervisor *supervisor, const char *name)
@@ -163,8 +166,10 @@ int supervisor_open(struct supervisor *supervisor, const char *dir, bool contain
     read_environment(supervisor);
     if (container)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (container)
+        log_info(NO_GROUPS);
     else if (!cgroup_open_all())
-        log_warning("no control groups (v2): a service is its process group, limits aren't kept");
+        log_warning(NO_GROUPS);
     return 0;
 }
 

@@ -258,7 +258,7 @@ static int read_capability(struct value_reader *reader, const char *key, const y
 
 static int read_capabilities(struct value_reader *reader, const char *key, const yaml_node_t *node)
 {
-    reader->unit->capabilities = 0;
+    reader->unit->capabilities_given = true;
     return value_list(reader, key, node, read_capability);
 }
 
@@ -361,8 +361,7 @@ int unit_parse(const char *name, const char *file, const char *text, size_t size
 {
     struct unit unit = { .stop_signal = SIGTERM,
                          .shutdown_timeout_ms = SHUTDOWN_TIMEOUT_MS,
-                         .health = { .every_ms = HEALTH_EVERY_S * 1000, .failures = HEALTH_FAILURES },
-                         .capabilities = CAPABILITY_ALL };
+                         .health = { .every_ms = HEALTH_EVERY_S * 1000, .failures = HEALTH_FAILURES } };
     struct value_reader reader = { .file = file, .unit = &unit, .tell = tell, .context = context, .reason = reason };
     int result;
 

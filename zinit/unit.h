@@ -45,7 +45,7 @@ struct unit {
     char **writable; /* absolute paths that stay writable though read_only; NULL: none */
     struct unit_health health;
     struct unit_limits limits;
-    uint64_t capabilities; /* a bit each that it keeps (capabilities(7), linux/capability.h); all unless given */
+    uint64_t capabilities; /* a bit each that it keeps (capabilities(7), linux/capability.h), when they are given */
     unsigned shutdown_timeout_ms;
     int stop_signal;
     enum unit_ready ready;
@@ -53,6 +53,7 @@ struct unit {
     enum machine_restart restart;
     bool oneshot;
     bool critical; /* the machine isn't well while this isn't */
+    bool capabilities_given;
     bool no_new_privs;
     bool read_only;
 };

@@ -15,7 +15,7 @@ test_storaged_apply_LIBS = -lblkid -luring -lbtrfsutil
 test_storaged_pool_LIBS = -lblkid -luring -lbtrfsutil
 test_storaged_uevent_SOURCES = $(storaged_TESTED)
 test_storaged_uevent_LIBS = -lblkid -luring -lbtrfsutil
-test_zinit_service_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
+test_zinit_service_SOURCES = tests/unit/zinit_bed.c $(filter-out zinit/main.c,$(zinit_SOURCES))
 
 test_netd_prefix_SOURCES = netd/prefix.c
 test_netd_lease_SOURCES = netd/lease.c netd/prefix.c
@@ -50,7 +50,7 @@ test_zinit_heap_SOURCES = zinit/heap.c
 test_zinit_table_SOURCES = zinit/table.c zinit/children.c
 test_zinit_kmsg_SOURCES = $(addprefix zinit/, kernel.c kmsg.c logs.c ring.c bucket.c screen.c loop.c heap.c)
 test_zinit_book_SOURCES = $(addprefix zinit/, book.c book_file.c book_read.c book_writer.c)
-test_zinit_feed_SOURCES = $(addprefix zinit/, feed.c book.c children.c table.c spawn.c machine.c merge.c logs.c ring.c bucket.c screen.c loop.c heap.c)
+test_zinit_feed_SOURCES = $(addprefix zinit/, feed.c book.c children.c table.c spawn.c confine.c machine.c merge.c logs.c ring.c bucket.c screen.c loop.c heap.c)
 
 test_provisiond_verify_SOURCES = provisiond/verify.c provisiond/wanted.c
 test_provisiond_plan_SOURCES = provisiond/plan.c
@@ -71,3 +71,4 @@ test_zinit_server_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_watchdog_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_after_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_fault_SOURCES = zinit/fault.c
+test_zinit_running_SOURCES = tests/unit/zinit_bed.c $(filter-out zinit/main.c,$(zinit_SOURCES))

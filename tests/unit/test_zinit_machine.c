@@ -51,6 +51,13 @@ static void a_process_is_made_only_where_there_is_none(void **state)
                 assert_int_equal(step.state, MACHINE_BLOCKED);
             if (step.action == MACHINE_DELAY)
                 assert_int_equal(step.state, MACHINE_WAITING);
+            /* What is told to end is told once, and its time-out runs until it ends. */
+            if (step.action == MACHINE_SIGNAL)
+                assert_true(!machine_is_ending(from) && machine_is_ending(step.state));
+            if (machine_is_ending(from) && !is_exit(event))
+                assert_true(machine_is_ending(step.state));
+            if (!machine_is_ending(from) && machine_is_ending(step.state))
+                assert_int_equal(step.action, MACHINE_SIGNAL);
         }
     }
 }
@@ -130,6 +137,17 @@ static void a_life_goes_from_blocked_to_running_and_round_again(void **state)
     }
 }
 
+static void what_hangs_is_ended_and_started_again_after_a_delay(void **state)
+{
+    assert_int_equal(machine_next(MACHINE_RUNNING, MACHINE_UNHEALTHY).state, MACHINE_HEALING);
+    assert_int_equal(machine_next(MACHINE_HEALING, MACHINE_STOP_LATE).action, MACHINE_KILL);
+    assert_int_equal(machine_next(MACHINE_HEALING, MACHINE_EXIT_AGAIN).action, MACHINE_DELAY);
+    assert_true(machine_wanted_up(MACHINE_HEALING));
+    for (int from = 0; from < MACHINE_STATES; from++)
+        if (from != MACHINE_RUNNING)
+            assert_int_equal(machine_next(from, MACHINE_UNHEALTHY).state, from);
+}
+
 static void exits_follow_the_units_policy(void **state)
 {
     static const struct {
@@ -148,6 +166,8 @@ static void exits_follow_the_units_policy(void **state)
         { MACHINE_RESTART_NEVER, true, MACHINE_RUNNING, true, MACHINE_EXIT_SUCCESS },
         { MACHINE_RESTART_ALWAYS, false, MACHINE_STOPPING, true, MACHINE_EXIT_SUCCESS },
         { MACHINE_RESTART_ALWAYS, false, MACHINE_STOPPING, false, MACHINE_EXIT_ERROR },
+        { MACHINE_RESTART_ON_FAILURE, false, MACHINE_HEALING, true, MACHINE_EXIT_AGAIN },
+        { MACHINE_RESTART_NEVER, false, MACHINE_HEALING, true, MACHINE_EXIT_ERROR },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -188,6 +208,9 @@ static void it_always_knows_whether_a_process_exists(void **state)
         step = machine_next(at, event);
         if (step.action == MACHINE_SPAWN)
             assert_false(process);
+        if (step.action == MACHINE_SIGNAL || step.action == MACHINE_KILL)
+            assert_true(process);
+        assert_true(machine_wanted_up(step.state) || !machine_wanted_up(at) || event != MACHINE_START);
         at = step.state;
         assert_int_equal(machine_has_process(at), process);
     }
@@ -202,6 +225,7 @@ int main(void)
         cmocka_unit_test(what_isnt_wanted_stays_down_until_somebody_starts_it),
         cmocka_unit_test(every_state_has_a_name_of_zinits),
         cmocka_unit_test(a_life_goes_from_blocked_to_running_and_round_again),
+        cmocka_unit_test(what_hangs_is_ended_and_started_again_after_a_delay),
         cmocka_unit_test(exits_follow_the_units_policy),
         cmocka_unit_test(the_first_restart_is_at_once_and_delays_double_to_a_cap),
         cmocka_unit_test(it_always_knows_whether_a_process_exists),
