@@ -16,7 +16,7 @@ lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c 
     note.c checkpoint.c cosignature.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
 zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c capability.c census.c cgroup.c children.c \
-    client.c confine.c console.c fault.c feed.c heap.c history.c kernel.c kexec.c kin.c kmsg.c launch.c logs.c loop.c machine.c \
+    client.c clone.c confine.c console.c fault.c feed.c heap.c history.c kernel.c kexec.c kin.c kmsg.c launch.c logs.c loop.c machine.c \
     merge.c notify.c orphans.c page.c power.c probe.c ready.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c \
     supervisor.c table.c unit.c value.c watchdog.c words.c)
 zinit_LIBS = -lyaml -lcjson -lsodium

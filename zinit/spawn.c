@@ -1,6 +1,6 @@
-/* Spawning: clone3 puts the child into its control group from its first instruction. CLONE_VFORK holds zinit until the
- * child has executed its program or failed at it, so that "can't be executed" is known at once; the error comes over a
- * close-on-exec pipe. Without CLONE_VM the child has memory of its own, so that plain C is safe in it.
+/* Spawning: zinit is held until the child has executed its program or failed at it (clone.c), so that "can't be
+ * executed" is known at once; the error comes over a close-on-exec pipe. What is confined is set up by plain C, in
+ * memory of its own; all else needs system calls alone, and shares zinit's memory until its program begins.
  *
  * No pidfd is kept: zinit is the parent, and one waitid loop is the only reaper, so that a pid is valid until that loop
  * says otherwise. */
@@ -8,24 +8,46 @@
 #include "zinit/spawn.h"
 
 #include "lib/cleanup.h"
+#include "zinit/clone.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+/* What a child is told. */
+struct birth {
+    const struct spawn *spawn;
+    int failure_fd;
+};
+
+static sigset_t ignored; /* signals that zinit ignores */
+
+/* What is handled has its default action once a program is executed; what is ignored would stay so. */
 static void reset_signals(void)
 {
     sigset_t none;
 
     for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+        if (sigismember(&ignored, number) == 1)
+            signal(number, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Once, since it doesn't change: by zinit itself, and by who started it. */
+static void find_ignored(void)
+{
+    static bool found;
+    struct sigaction action;
+
+    for (int number = 1; !found && number < NSIG; number++)
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+            sigaddset(&ignored, number);
+    found = true;
 }
 
 static int place_output(int output_fd)
@@ -79,13 +101,15 @@ static enum confine_step prepare(const struct spawn *spawn, int output_fd, int r
 }
 
 /* In the child. The pipe is moved out of the way of descriptors 0 to 3 first, as are the two that come from outside. */
-static _Noreturn void become(const struct spawn *spawn, int failure_fd)
+static void become(void *context)
 {
+    const struct birth *birth = context;
+    const struct spawn *spawn = birth->spawn;
     int output_fd = spawn->output_fd < 0 ? -1 : fcntl(spawn->output_fd, F_DUPFD_CLOEXEC, 10);
     int ready_fd = spawn->ready_fd < 0 ? -1 : fcntl(spawn->ready_fd, F_DUPFD_CLOEXEC, 10);
+    int failure_fd = fcntl(birth->failure_fd, F_DUPFD_CLOEXEC, 10);
     struct spawn_failure failure = { 0 };
 
-    failure_fd = fcntl(failure_fd, F_DUPFD_CLOEXEC, 10);
     reset_signals();
     set_oom_score(spawn->oom_score);
     setsid();
@@ -96,29 +120,10 @@ static _Noreturn void become(const struct spawn *spawn, int failure_fd)
     _exit(127);
 }
 
-static pid_t clone_into(int cgroup_fd)
+/* confine.c's set-up of these allocates. */
+static bool is_plain(const struct unit *unit)
 {
-    struct clone_args arguments = {
-        .flags = CLONE_VFORK | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
-        .exit_signal = SIGCHLD,
-        .cgroup = cgroup_fd >= 0 ? (__u64)cgroup_fd : 0,
-    };
-
-    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-}
-
-/* For kernels without clone3, or that refuse it (seccomp): the child moves itself. */
-static pid_t fork_into(int cgroup_fd)
-{
-    pid_t pid = fork();
-
-    if (pid == 0 && cgroup_fd >= 0) {
-        int procs = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-        if (procs < 0 || write(procs, "0", 1) < 0)
-            _exit(126);
-        close(procs);
-    }
-    return pid;
+    return !unit || !(unit->user || unit->capabilities_given || unit->read_only);
 }
 
 /* What went wrong in the child; false when its program began. */
@@ -149,13 +154,10 @@ int spawn_process(const struct spawn *spawn, pid_t *ret_pid, struct spawn_failur
         return -errno;
     reader = ends[0];
     writer = ends[1];
-    pid = clone_into(spawn->cgroup_fd);
-    if (pid < 0 && (errno == ENOSYS || errno == EPERM || errno == EINVAL))
-        pid = fork_into(spawn->cgroup_fd);
-    if (pid == 0)
-        become(spawn, writer);
+    find_ignored();
+    pid = clone_process(spawn->cgroup_fd, is_plain(spawn->unit), become, &(struct birth){ spawn, writer });
     if (pid < 0)
-        return -errno;
+        return pid;
     close(steal_fd(&writer));
     if (!read_failure(reader, &failure)) {
         *ret_pid = pid;

@@ -50,7 +50,7 @@ test_zinit_heap_SOURCES = zinit/heap.c
 test_zinit_table_SOURCES = zinit/table.c zinit/children.c
 test_zinit_kmsg_SOURCES = $(addprefix zinit/, kernel.c kmsg.c logs.c ring.c bucket.c screen.c loop.c heap.c)
 test_zinit_book_SOURCES = $(addprefix zinit/, book.c book_file.c book_read.c book_writer.c)
-test_zinit_feed_SOURCES = $(addprefix zinit/, feed.c book.c children.c table.c spawn.c confine.c machine.c merge.c logs.c ring.c bucket.c screen.c loop.c heap.c)
+test_zinit_feed_SOURCES = $(addprefix zinit/, feed.c book.c children.c table.c spawn.c clone.c confine.c machine.c merge.c logs.c ring.c bucket.c screen.c loop.c heap.c)
 
 test_provisiond_verify_SOURCES = provisiond/verify.c provisiond/wanted.c
 test_provisiond_plan_SOURCES = provisiond/plan.c
@@ -72,3 +72,4 @@ test_zinit_watchdog_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_after_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_fault_SOURCES = zinit/fault.c
 test_zinit_running_SOURCES = tests/unit/zinit_bed.c $(filter-out zinit/main.c,$(zinit_SOURCES))
+test_zinit_spawn_SOURCES = $(addprefix zinit/, spawn.c clone.c confine.c capability.c)
