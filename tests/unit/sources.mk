@@ -73,3 +73,4 @@ test_zinit_after_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_fault_SOURCES = zinit/fault.c
 test_zinit_running_SOURCES = tests/unit/zinit_bed.c $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_spawn_SOURCES = $(addprefix zinit/, spawn.c clone.c confine.c capability.c)
+test_zinit_scale_SOURCES = tests/unit/zinit_bed.c $(filter-out zinit/main.c,$(zinit_SOURCES))
