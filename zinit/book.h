@@ -26,6 +26,7 @@
 #define BOOK_ID_BYTES 40
 /* Of a line: time, level and the longest name of a unit, in characters, around the text; and the line end. */
 #define BOOK_LINE_BYTES_MAX (24 + 1 + 9 + 1 + 128 + 2 + RING_LINE_BYTES_MAX + 2)
+#define BOOK_LINE_HEAD_BYTES 48 /* about what stands before a text */
 #define BOOK_END "# end\n"
 
 struct book_name {

@@ -6,6 +6,7 @@
 
 #include "lib/log.h"
 #include "zinit/book_file.h"
+#include "zinit/book_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +63,19 @@ static bool is_ours(const struct writer *writer)
            there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
 }
 
+/* Said once a boot, where the page on the consoles shows it too. */
+static void tell_last_end(const struct writer *writer)
+{
+    static struct book_end end;
+
+    if (writer->book.name.file > 0 || book_read_last_end(writer->folder, &end) < 0 || end.boot == 0)
+        return;
+    if (end.clean)
+        log_info("boot %u, the last one, ended in order", end.boot);
+    else
+        log_warning("boot %u, the last one, ended without a shutdown; its last line: %s", end.boot, end.line);
+}
+
 static void look_at_mount(struct writer *writer)
 {
     int error;
@@ -73,6 +87,8 @@ static void look_at_mount(struct writer *writer)
     error = book_file_open(&writer->book, writer->folder);
     if (error)
         book_file_close(&writer->book);
+    else
+        tell_last_end(writer);
     tell(writer, error);
 }
 

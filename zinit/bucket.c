@@ -20,18 +20,16 @@ void bucket_spend(struct bucket *bucket, const struct bucket_rule *rule, uint64_
     bucket->spent = size < most - bucket->spent ? bucket->spent + (uint32_t)size : most;
 }
 
+bool bucket_is_empty(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms)
+{
+    seep(bucket, rule, now_ms);
+    return bucket->spent >= rule->capacity;
+}
+
 bool bucket_take(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms, size_t size)
 {
-    if (bucket_wait_ms(bucket, rule, now_ms, 1) > 0)
+    if (bucket_is_empty(bucket, rule, now_ms))
         return false;
     bucket_spend(bucket, rule, now_ms, size);
     return true;
-}
-
-uint64_t bucket_wait_ms(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms, uint32_t room)
-{
-    uint32_t most = rule->capacity - room;
-
-    seep(bucket, rule, now_ms);
-    return bucket->spent <= most ? 0 : ((bucket->spent - most) * UINT64_C(1000) + rule->per_s - 1) / rule->per_s;
 }

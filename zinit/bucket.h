@@ -24,5 +24,4 @@ struct bucket {
 bool bucket_take(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms, size_t size);
 /* Takes it out of an empty one too. */
 void bucket_spend(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms, size_t size);
-/* How long until `room` units are in it, when nothing more is taken; 0: they are. */
-uint64_t bucket_wait_ms(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms, uint32_t room);
+bool bucket_is_empty(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms);

@@ -45,7 +45,7 @@ static bool fill(struct feed *feed)
     if (merge_open(&merge, feed->logs, NULL, MERGE_FRESH) < 0)
         return feed->used > 0;
     while (feed->used + 2 * BOOK_LINE_BYTES_MAX <= sizeof feed->batch && merge_next(&merge, &stream, &line, text)) {
-        if (!bucket_take(&stream->stored, &STORED_BYTES, now_ms, line.size))
+        if (!bucket_take(&stream->stored, &STORED_BYTES, now_ms, line.size + BOOK_LINE_HEAD_BYTES))
             continue;
         if (line.order > feed->order + 1)
             add_left_out(feed, &line);

@@ -3,10 +3,10 @@
  * else drive.
  *
  * How much is read. One read a turn of the loop, whatever is there: epoll hands its ready descriptors out in turn, so
- * that a service that floods waits behind every other event after each 64 KiB. Full speed while it is a burst; what is
- * bounded in the long run is the time that PID 1 spends on all logs together, a quarter of one CPU. Once that is spent
- * a stream is paused as soon as it has been read, and its writer waits when its pipe is full: who writes little is read
- * at once all the same, and who floods, however many they are, shares what comes in. */
+ * that a service that floods waits behind every other event after each 16 KiB. Full speed while it is a burst; what is
+ * bounded in the long run is the time that PID 1 spends on all logs together, a quarter of one CPU. Once that is spent,
+ * a stream is paused after each read, for as long as makes its read an equal share of that quarter: who floods waits
+ * (so does the writer, when its pipe is full), and who writes little is read again at once. */
 
 #include "zinit/logs.h"
 
@@ -18,13 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES 65536                  /* what a pipe holds, pipe(7) */
+#define READ_BYTES 16384
 #define READ_NOW_BYTES_MAX (256UL * 1024) /* at the end: others may hold the pipe, and write on */
-#define RESUME_ROOM_US 10000              /* paused streams are read again once this much may be spent */
 
 /* One service can't fill a serial line (11 KB/s) for the others. */
 static const struct bucket_rule SHOWN_BYTES = { .capacity = 65536, .per_s = 4096 };
-static const struct bucket_rule READING_US = { .capacity = 1000000, .per_s = 250000 };
+/* Of all logs together, PID 1 reads for a second at once, and one part in READING_SHARE of a CPU in the long run. */
+#define READING_SHARE 4
+static const struct bucket_rule READING_US = { .capacity = 1000000, .per_s = 1000000 / READING_SHARE };
 
 /* ---- text */
 
@@ -289,18 +290,31 @@ static ssize_t read_once(struct log_stream *stream)
     return size == 0 ? -1 : size;
 }
 
-static void pause_reading(struct log_stream *stream)
+static void set_resume(struct logs *logs)
+{
+    if (!logs->paused)
+        loop_disarm(logs->loop, &logs->resume);
+    else if (logs->paused->resume_ms > logs->now_ms)
+        loop_arm(logs->loop, &logs->resume, logs->paused->resume_ms - logs->now_ms);
+    else
+        loop_arm(logs->loop, &logs->resume, 0);
+}
+
+static void pause_reading(struct log_stream *stream, uint64_t ms)
 {
     struct logs *logs = stream->logs;
+    struct log_stream **place = &logs->paused;
 
-    if (!stream->paused) {
-        stream->paused = true;
-        stream->next_paused = logs->paused;
-        logs->paused = stream;
-        loop_change(logs->loop, &stream->source, EPOLLET); /* EPOLLHUP and EPOLLERR would come for ever */
-    }
-    if (!logs->resume.armed)
-        loop_arm(logs->loop, &logs->resume, bucket_wait_ms(&logs->reading, &READING_US, logs->now_ms, RESUME_ROOM_US));
+    stream->paused = true;
+    stream->resume_ms = logs->now_ms + ms;
+    while (*place && (*place)->resume_ms <= stream->resume_ms)
+        place = &(*place)->next_paused;
+    stream->next_paused = *place;
+    *place = stream;
+    logs->paused_count++;
+    loop_change(logs->loop, &stream->source, EPOLLET); /* with 0, EPOLLHUP and EPOLLERR would come for ever */
+    if (logs->paused == stream)
+        set_resume(logs);
 }
 
 static void forget_pause(struct log_stream *stream)
@@ -313,17 +327,20 @@ static void forget_pause(struct log_stream *stream)
         place = &(*place)->next_paused;
     *place = stream->next_paused;
     stream->paused = false;
+    stream->logs->paused_count--;
 }
 
 static void on_resume(struct loop_timer *timer)
 {
     struct logs *logs = timer->context;
 
-    while (logs->paused) {
+    logs->now_ms = loop_now_ms();
+    while (logs->paused && logs->paused->resume_ms <= logs->now_ms) {
         struct log_stream *stream = logs->paused;
         forget_pause(stream);
         loop_change(logs->loop, &stream->source, EPOLLIN);
     }
+    set_resume(logs);
 }
 
 static uint64_t now_us(void)
@@ -343,10 +360,11 @@ uint64_t logs_begin_reading(struct logs *logs)
 void logs_end_reading(struct log_stream *stream, uint64_t began_us)
 {
     struct logs *logs = stream->logs;
+    uint64_t took_us = now_us() - began_us + 1;
 
-    bucket_spend(&logs->reading, &READING_US, logs->now_ms, now_us() - began_us + 1);
-    if (stream->source.fd >= 0 && bucket_wait_ms(&logs->reading, &READING_US, logs->now_ms, 1) > 0)
-        pause_reading(stream);
+    bucket_spend(&logs->reading, &READING_US, logs->now_ms, took_us);
+    if (stream->source.fd >= 0 && !stream->paused && bucket_is_empty(&logs->reading, &READING_US, logs->now_ms))
+        pause_reading(stream, took_us * READING_SHARE * (logs->paused_count + 1) / 1000 + 1);
 }
 
 void logs_stop_reading(struct log_stream *stream)

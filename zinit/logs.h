@@ -34,7 +34,8 @@ struct logs {
     struct log_sink *sinks;
     struct log_sink *next_sink; /* to be given the line that is being added */
     struct bucket reading;      /* µs that reading may take */
-    struct log_stream *paused;  /* aren't read until there is room in that again */
+    struct log_stream *paused;  /* aren't read for a while, the next to be read again first */
+    unsigned paused_count;
     struct loop_timer resume;
 };
 
@@ -47,6 +48,7 @@ struct log_stream {
     struct loop_source source; /* the pipe's reading end; fd -1: nobody writes */
     char *partial;             /* the begin of a line whose end hasn't come */
     uint16_t partial_size;
+    uint64_t resume_ms; /* when it is paused: until then */
     bool paused;
     bool plain;           /* shown without its name */
     bool silent;          /* not shown on the consoles */

@@ -8,6 +8,7 @@
  *     probe escape                    leaves a deaf process behind in a session of its own, then sleeps
  *     probe exists PATH               ends with code 0 if PATH is there
  *     probe say TEXT…                 prints it
+ *     probe flood                     prints lines as fast as it can, for ever
  *     probe after SECONDS PROGRAM…    executes PROGRAM then
  *     probe eat MEBIBYTES             touches so much memory, then says so and sleeps; 0: until it is killed
  *     probe storm COUNT               makes so many orphans, as fast as it can
@@ -122,6 +123,13 @@ static int crowd(const char *path, long count)
     return sleep_on();
 }
 
+static int flood(void)
+{
+    while (puts("flood") >= 0)
+        continue;
+    return complain("write");
+}
+
 static int seize(void)
 {
     if (ptrace(PTRACE_SEIZE, 1, NULL, NULL) < 0 || ptrace(PTRACE_INTERRUPT, 1, NULL, NULL) < 0)
@@ -195,6 +203,8 @@ int main(int count, char **words)
             printf("%s%c", words[i], i + 1 < count ? ' ' : '\n');
         return 0;
     }
+    if (!strcmp(what, "flood"))
+        return flood();
     if (!strcmp(what, "after") && count > 3) {
         usleep((useconds_t)(atof(first) * 1e6));
         execvp(words[3], words + 3);

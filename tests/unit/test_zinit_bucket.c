@@ -43,19 +43,19 @@ static void a_long_rest_fills_it_and_no_more(void **state)
     assert_false(bucket_take(&bucket, &rule, UINT64_MAX / 1000, 1));
 }
 
-static void what_is_owed_tells_how_long_to_wait(void **state)
+static void what_is_owed_comes_in_first(void **state)
 {
     struct bucket bucket = { 0 };
 
-    assert_int_equal(bucket_wait_ms(&bucket, &rule, 5000, 1000), 0);
+    assert_false(bucket_is_empty(&bucket, &rule, 5000));
     bucket_spend(&bucket, &rule, 5000, 1000);
-    assert_int_equal(bucket_wait_ms(&bucket, &rule, 5000, 1), 10);
+    assert_true(bucket_is_empty(&bucket, &rule, 5000));
     bucket_spend(&bucket, &rule, 5000, 100);
-    assert_int_equal(bucket_wait_ms(&bucket, &rule, 5000, 1), 1010);
-    assert_int_equal(bucket_wait_ms(&bucket, &rule, 6010, 1), 0);
-    assert_int_equal(bucket_wait_ms(&bucket, &rule, 6010, 50), 490);
+    assert_true(bucket_is_empty(&bucket, &rule, 6000));
+    assert_false(bucket_is_empty(&bucket, &rule, 6010));
     bucket_spend(&bucket, &rule, 6010, SIZE_MAX);
-    assert_int_equal(bucket_wait_ms(&bucket, &rule, 6010, 1), 10010);
+    assert_true(bucket_is_empty(&bucket, &rule, 16010));
+    assert_false(bucket_is_empty(&bucket, &rule, 16020));
 }
 
 int main(void)
@@ -64,7 +64,7 @@ int main(void)
         cmocka_unit_test(a_full_bucket_gives_its_capacity_at_once_and_then_what_comes_in),
         cmocka_unit_test(often_asking_loses_nothing_of_what_comes_in),
         cmocka_unit_test(a_long_rest_fills_it_and_no_more),
-        cmocka_unit_test(what_is_owed_tells_how_long_to_wait),
+        cmocka_unit_test(what_is_owed_comes_in_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

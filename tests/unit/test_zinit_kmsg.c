@@ -124,6 +124,7 @@ static void the_kernels_lines_are_kept_and_the_lost_are_counted(void **state)
     send_record(ends[1], "6,112,1,-;waits\n");
     kernel.stream.source.on_event(&kernel.stream.source, EPOLLERR);
     assert_int_equal(cursor, kernel.stream.ring.used);
+    kernel.stream.resume_ms = 0;
     logs.resume.on_fire(&logs.resume);
     assert_false(kernel.stream.paused);
     logs.reading.spent = 0;
