@@ -53,6 +53,10 @@ static void mount_all(void)
         if (errno != EBUSY && !MOUNTS[i].optional)
             log_fail(-errno, "mount %s", MOUNTS[i].path);
     }
+    /* So that a service in a mount namespace of its own (read_only) sees what is mounted later, and holds nothing busy
+     * that is unmounted. */
+    if (mount(NULL, "/", NULL, MS_SHARED | MS_REC, NULL) < 0)
+        log_fail(-errno, "share the mounts");
 }
 
 static void link_devices(void)

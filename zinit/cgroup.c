@@ -108,6 +108,8 @@ int cgroup_open(const char *name, const struct unit_limits *limits, int *ret_fd)
     make_path(path, name, "");
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
         return log_fail(-errno, "make %s", path);
+    if (limits->cpu_milli > 0)
+        limit(name, "cpu.max", "max"); /* of the last process, when what it left behind hasn't ended yet */
     error = set_limits(name, limits);
     if (error)
         return error;
@@ -116,6 +118,12 @@ int cgroup_open(const char *name, const struct unit_limits *limits, int *ret_fd)
         return log_fail(-errno, "open %s", path);
     *ret_fd = fd;
     return 0;
+}
+
+void cgroup_add(const char *name, pid_t pid)
+{
+    if (cgroup_used)
+        limit_number(name, "cgroup.procs", pid);
 }
 
 void cgroup_limit_cpu(const char *name, int64_t cpu_milli)

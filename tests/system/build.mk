@@ -1,6 +1,6 @@
 # Programs of the system stories. They lie apart from build/node, from which alone the image is made.
 
-STORY_PROGRAMS = chaos probe
+STORY_PROGRAMS = chaos inmate probe
 
 .PHONY: story-programs
 story-programs: $(STORY_PROGRAMS:%=$(B)/test/%)

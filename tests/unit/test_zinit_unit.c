@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/capability.h>
 
@@ -216,6 +218,24 @@ static void a_missing_or_giant_file_is_refused(void **state)
     assert_int_equal(unit_load("/etc", "../passwd", &unit, NULL, NULL, &reason), REFUSED);
 }
 
+static void ten_megabytes_of_yaml_are_refused_unread(void **state)
+{
+    char dir[] = "/tmp/zinit-unit-XXXXXX", path[64];
+    struct unit unit;
+    struct reason reason = { "" };
+
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/big.yaml", dir);
+    FILE *file = fopen(path, "w");
+    for (int i = 0; i < 1000000; i++)
+        fputs("key: value", file);
+    fclose(file);
+    assert_int_equal(unit_load(dir, "big", &unit, on_tale, NULL, &reason), REFUSED);
+    assert_non_null(strstr(reason.text, "big.yaml: is larger than 65536 bytes"));
+    unlink(path);
+    rmdir(dir);
+}
+
 static void words_are_split_as_a_shell_would(void **state)
 {
     static const struct {
@@ -267,6 +287,7 @@ int main(void)
         cmocka_unit_test(all_that_is_wrong_is_told_not_the_first_only),
         cmocka_unit_test(nothing_behind_a_key_is_as_if_it_werent_there),
         cmocka_unit_test(a_missing_or_giant_file_is_refused),
+        cmocka_unit_test(ten_megabytes_of_yaml_are_refused_unread),
         cmocka_unit_test(words_are_split_as_a_shell_would),
         cmocka_unit_test(open_quotes_are_refused),
     };
