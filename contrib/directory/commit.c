@@ -59,6 +59,8 @@ static void append_submission(struct store *store, uint64_t index, struct submis
 
     tlog_append(store, index, &entry);
     state_apply(store, index, statement, submission->invite.payload ? &submission->invite : NULL);
+    if (statement->kind == STATEMENT_NODE)
+        presence_touch(store, statement->signer_id, directory_now());
     submission->index = index;
     submission->status = 201;
 }

@@ -246,6 +246,17 @@ static void forget_old_answers(struct store *bus)
     store_run(bus, "DELETE FROM answers WHERE written < $1", VALUE_INTEGER(time(NULL) - ANSWER_LIFE_S));
 }
 
+static void write_seen(struct turn *turn)
+{
+    struct store *bus = turn->exchange->bus;
+
+    if (!turn->seen)
+        return;
+    store_begin(bus);
+    presence_write(bus, turn->seen, turn->seen_count);
+    turn->seen_written = store_commit(bus) == 0;
+}
+
 /* ---- The turn */
 
 static void exchange_all(struct turn *turn)
@@ -288,6 +299,7 @@ void turn_run(uv_work_t *work)
     if (turn->reopen)
         reopen_reader(turn);
     exchange_all(turn);
+    write_seen(turn);
     if (exchange->bus->error < 0)
         exchange->failed = true;
 }

@@ -32,6 +32,8 @@ struct turn {
     /* In. */
     struct submission *pending; /* in the order of their numbers; the turn sets `sent` */
     bool in_office, take, reopen;
+    struct seen *seen; /* to be written */
+    size_t seen_count;
     uint64_t known_size;
     char *known_note; /* free()d with the turn */
 
@@ -43,7 +45,8 @@ struct turn {
     size_t answers_count;
     struct submission *taken;
     struct store *reader; /* a new one, when `reopen` asked for it */
-    bool again;           /* there is more to do at once */
+    bool seen_written;
+    bool again; /* there is more to do at once */
 };
 
 /* A uv_work_cb. When it fails, `exchange->failed` is set and logged. */

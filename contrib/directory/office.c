@@ -41,7 +41,7 @@ struct office {
     uv_timer_t tick;
     unsigned ticks;
     bool started, polling, stopping;
-    bool turning, again, electing, reported;
+    bool turning, again, electing, reported, write_seen;
     struct submission *pending, **pending_last; /* sent, or to be sent with the next turn */
     struct submission *incoming, **incoming_last;
     int64_t numbers;
@@ -265,6 +265,7 @@ static void on_turned(uv_work_t *work, int status)
     answer_forwards(office, turn);
     take_head(office, turn);
     take_others(office, turn);
+    presence_written(office->directory->presence, turn->seen, turn->seen_count, turn->seen_written);
     office->again |= turn->again;
     turn_free(turn);
     if (exchange->failed && office->polling) {
@@ -309,6 +310,9 @@ static void start_turn(struct office *office)
                            .known_size = directory->head.checkpoint.size,
                            .known_note = directory->head.note ? strdup(directory->head.note) : NULL,
                            .reopen = store_is_lost(directory->reader) };
+    if (office->write_seen)
+        turn->seen = presence_take_changed(directory->presence, SEQUENCER_SEEN_MAX, &turn->seen_count);
+    office->write_seen = false;
     turn->work.data = turn;
     office->turning = true;
     office->again = false;
@@ -326,6 +330,12 @@ void office_forward(struct office *office, struct submission *submission)
         submission->deadline_ms = uv_now(office->directory->loop) + FORWARD_WAIT_MS;
     *office->incoming_last = submission;
     office->incoming_last = &submission->next;
+    start_turn(office);
+}
+
+void office_write_seen(struct office *office)
+{
+    office->write_seen = true;
     start_turn(office);
 }
 

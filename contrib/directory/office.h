@@ -31,6 +31,8 @@ void office_free(struct office *office);
 /* Takes an opened submission over until it is answered: by whoever is in office, or with 503 when nobody is for long.
  */
 void office_forward(struct office *office, struct submission *submission);
+/* Writes down who was seen, soon. */
+void office_write_seen(struct office *office);
 /* The writer failed: it is given up, and the next one is elected among all. */
 void office_leave(struct office *office);
 bool office_is_idle(const struct office *office);

@@ -16,6 +16,7 @@ struct page_view {
     const char *thing;
     /* The item, or NULL when the filters leave it out. `request` may be NULL: no filters. */
     cJSON *(*make)(struct directory *directory, const struct store_rows *rows, const struct request *request);
+    bool asks_time; /* $1 is the present time */
 };
 
 struct page_query {

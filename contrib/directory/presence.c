@@ -1,4 +1,5 @@
-/* A balanced tree (tsearch(3)) of who was seen, and a list of what changed since it was last written. */
+/* A balanced tree (tsearch(3)) of who was seen and isn't in the table yet, and a list of those that nobody is writing
+ * now. */
 
 #include "contrib/directory/presence.h"
 
@@ -9,13 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NONCES 8      /* heartbeats of one second that are told apart */
-#define NONCE_BYTES 8 /* of each nonce, which has at least 16 random ones */
-
 struct presence_node {
     struct seen seen; /* first: it is what the tree compares */
-    uint8_t nonces[NONCES][NONCE_BYTES];
-    unsigned nonces_count;
     struct presence_node *next_changed;
     bool changed;
 };
@@ -41,23 +37,6 @@ static struct presence_node *find(const struct presence *presence, const char *n
     return found ? *(struct presence_node **)found : NULL;
 }
 
-static struct presence_node *obtain(struct presence *presence, const char *node)
-{
-    struct presence_node *found = find(presence, node);
-
-    if (found)
-        return found;
-    found = calloc(1, sizeof *found);
-    if (!found)
-        return NULL;
-    snprintf(found->seen.node, sizeof found->seen.node, "%s", node);
-    if (!tsearch(found, &presence->tree, compare)) {
-        free(found);
-        return NULL;
-    }
-    return found;
-}
-
 static void note_change(struct presence *presence, struct presence_node *node)
 {
     if (node->changed)
@@ -68,119 +47,171 @@ static void note_change(struct presence *presence, struct presence_node *node)
     presence->changed_count++;
 }
 
-const struct seen *presence_find(const struct presence *presence, const char *node)
+const struct seen *presence_recent(const struct presence *presence, const char *node)
 {
     const struct presence_node *found = find(presence, node);
 
     return found ? &found->seen : NULL;
 }
 
-void presence_touch(struct presence *presence, const char *node, int64_t now_s)
+static bool read_seen(struct store *store, const char *node, struct seen *ret_seen)
 {
-    struct presence_node *found = obtain(presence, node);
+    cleanup_rows struct store_rows rows;
+    size_t size;
 
-    if (!found)
-        return;
-    found->seen.last_seen_s = now_s;
-    note_change(presence, found);
+    store_select(store, &rows, "SELECT last_seen, created, cru, mru, sru, hru, nonces FROM presence WHERE node = $1",
+                 VALUE_TEXT(node));
+    if (!store_next(&rows))
+        return false;
+    *ret_seen = (struct seen){ .last_seen_s = store_integer(&rows, 0), .created_s = store_integer(&rows, 1) };
+    snprintf(ret_seen->node, sizeof ret_seen->node, "%s", node);
+    ret_seen->used = (struct resources){ store_integer(&rows, 2), store_integer(&rows, 3), store_integer(&rows, 4),
+                                         store_integer(&rows, 5) };
+    const void *nonces = store_bytes(&rows, 6, &size);
+    if (nonces && size <= sizeof ret_seen->nonces) {
+        memcpy(ret_seen->nonces, nonces, size);
+        ret_seen->nonces_count = (unsigned)(size / SEEN_NONCE_BYTES);
+    }
+    return true;
+}
+
+bool presence_find(const struct presence *presence, struct store *store, const char *node, struct seen *ret_seen)
+{
+    const struct seen *recent = presence_recent(presence, node);
+
+    if (!recent)
+        return read_seen(store, node, ret_seen);
+    *ret_seen = *recent;
+    return true;
 }
 
 /* true when this nonce was seen in the present second of the node's time, or too many were. */
-static bool is_replay(struct presence_node *node, const cJSON *payload)
+static bool is_replay(struct seen *seen, const cJSON *payload)
 {
     size_t size;
     cleanup_free uint8_t *nonce = decode_base64(json_string(payload, "nonce"), &size);
 
-    if (!nonce || size < NONCE_BYTES || node->nonces_count == NONCES)
+    if (!nonce || size < SEEN_NONCE_BYTES || seen->nonces_count == SEEN_NONCES)
         return true;
-    for (unsigned i = 0; i < node->nonces_count; i++) {
-        if (memcmp(node->nonces[i], nonce, NONCE_BYTES) == 0)
+    for (unsigned i = 0; i < seen->nonces_count; i++) {
+        if (memcmp(seen->nonces[i], nonce, SEEN_NONCE_BYTES) == 0)
             return true;
     }
-    memcpy(node->nonces[node->nonces_count++], nonce, NONCE_BYTES);
+    memcpy(seen->nonces[seen->nonces_count++], nonce, SEEN_NONCE_BYTES);
     return false;
 }
 
-int presence_beat(struct presence *presence, const struct statement *heartbeat, int64_t now_s, struct reason *reason)
+static int keep(struct presence *presence, const struct seen *seen)
 {
-    struct presence_node *node = obtain(presence, heartbeat->signer_id);
+    struct presence_node *node = find(presence, seen->node);
 
     if (!node) {
-        reason_refuse(reason, NULL, "out of memory");
-        return 503;
+        node = calloc(1, sizeof *node);
+        if (!node)
+            return -ENOMEM;
+        node->seen = *seen;
+        if (!tsearch(node, &presence->tree, compare)) {
+            free(node);
+            return -ENOMEM;
+        }
     }
-    if (heartbeat->created > node->seen.created_s)
-        node->nonces_count = 0;
-    if (heartbeat->created < node->seen.created_s || is_replay(node, heartbeat->payload)) {
-        reason_refuse(reason, "created", "this heartbeat, or a newer one, was taken in already");
-        return 409;
-    }
-    node->seen.last_seen_s = now_s;
-    node->seen.created_s = heartbeat->created;
-    node->seen.used = resources_from_json(json_member(heartbeat->payload, "used"));
+    node->seen = *seen;
     note_change(presence, node);
     return 0;
 }
 
-struct seen *presence_take_changed(struct presence *presence, size_t *ret_count)
+int presence_beat(struct presence *presence, struct store *store, const struct statement *heartbeat, int64_t now_s,
+                  struct reason *reason)
 {
-    struct seen *seen = presence->changed_count ? malloc(presence->changed_count * sizeof *seen) : NULL;
-    size_t count = 0;
+    struct seen seen = { 0 };
+
+    presence_find(presence, store, heartbeat->signer_id, &seen);
+    snprintf(seen.node, sizeof seen.node, "%s", heartbeat->signer_id);
+    if (heartbeat->created > seen.created_s)
+        seen.nonces_count = 0;
+    if (heartbeat->created < seen.created_s || is_replay(&seen, heartbeat->payload)) {
+        reason_refuse(reason, "created", "this heartbeat, or a newer one, was taken in already");
+        return 409;
+    }
+    seen.last_seen_s = now_s;
+    seen.created_s = heartbeat->created;
+    seen.used = resources_from_json(json_member(heartbeat->payload, "used"));
+    if (keep(presence, &seen) < 0) {
+        reason_refuse(reason, NULL, "out of memory");
+        return 503;
+    }
+    return 0;
+}
+
+/* ---- Into the table */
+
+size_t presence_changed(const struct presence *presence)
+{
+    return presence->changed_count;
+}
+
+struct seen *presence_take_changed(struct presence *presence, size_t max, size_t *ret_count)
+{
+    size_t count = presence->changed_count < max ? presence->changed_count : max;
+    struct seen *seen = count ? malloc(count * sizeof *seen) : NULL;
 
     *ret_count = 0;
     if (!seen)
         return NULL;
-    for (struct presence_node *node = presence->changed; node; node = node->next_changed) {
+    for (size_t i = 0; i < count; i++) {
+        struct presence_node *node = presence->changed;
+        presence->changed = node->next_changed;
         node->changed = false;
-        seen[count++] = node->seen;
+        seen[i] = node->seen;
     }
-    presence->changed = NULL;
-    presence->changed_count = 0;
+    presence->changed_count -= count;
+    qsort(seen, count, sizeof *seen, compare); /* two who write the same rows in one order can't wait for each other */
     *ret_count = count;
     return seen;
+}
+
+void presence_written(struct presence *presence, struct seen *seen, size_t count, bool in_table)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct presence_node *node = find(presence, seen[i].node);
+        if (!node || node->changed)
+            continue; /* it was seen again meanwhile */
+        if (in_table) {
+            tdelete(node, &presence->tree, compare);
+            free(node);
+        } else {
+            note_change(presence, node);
+        }
+    }
+    free(seen);
 }
 
 void presence_write(struct store *store, const struct seen *seen, size_t count)
 {
     for (; count > 0; count--, seen++) {
         store_run(store,
-                  "INSERT INTO presence (node, last_seen, created, cru, mru, sru, hru)"
-                  " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (node) DO UPDATE SET last_seen = $2, created = $3,"
-                  " cru = $4, mru = $5, sru = $6, hru = $7",
+                  "INSERT INTO presence (node, last_seen, created, cru, mru, sru, hru, nonces)"
+                  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (node) DO UPDATE SET last_seen ="
+                  " CASE WHEN presence.last_seen > $2 THEN presence.last_seen ELSE $2 END, created = $3, cru = $4,"
+                  " mru = $5, sru = $6, hru = $7, nonces = $8 WHERE presence.created <= $3",
                   VALUE_TEXT(seen->node), VALUE_INTEGER(seen->last_seen_s), VALUE_INTEGER(seen->created_s),
                   VALUE_INTEGER(seen->used.cru_milli), VALUE_INTEGER(seen->used.mru_bytes),
-                  VALUE_INTEGER(seen->used.sru_bytes), VALUE_INTEGER(seen->used.hru_bytes));
+                  VALUE_INTEGER(seen->used.sru_bytes), VALUE_INTEGER(seen->used.hru_bytes),
+                  VALUE_BYTES(seen->nonces, seen->nonces_count * SEEN_NONCE_BYTES));
     }
 }
 
-static int read_all(struct store *store, struct presence *presence)
+void presence_touch(struct store *store, const char *node, int64_t now_s)
 {
-    cleanup_rows struct store_rows rows;
-
-    store_select(store, &rows, "SELECT node, last_seen, created, cru, mru, sru, hru FROM presence");
-    while (store_next(&rows)) {
-        struct presence_node *node = obtain(presence, store_text(&rows, 0));
-        if (!node)
-            return -ENOMEM;
-        node->seen.last_seen_s = store_integer(&rows, 1);
-        node->seen.created_s = store_integer(&rows, 2);
-        node->seen.used = (struct resources){ store_integer(&rows, 3), store_integer(&rows, 4), store_integer(&rows, 5),
-                                              store_integer(&rows, 6) };
-    }
-    return store->error;
+    store_run(store,
+              "INSERT INTO presence (node, last_seen, created, cru, mru, sru, hru) VALUES ($1, $2, 0, 0, 0, 0, 0)"
+              " ON CONFLICT (node) DO UPDATE SET last_seen = $2",
+              VALUE_TEXT(node), VALUE_INTEGER(now_s));
 }
 
-int presence_open(struct store *store, struct presence **ret_presence)
+struct presence *presence_new(void)
 {
-    struct presence *presence = calloc(1, sizeof *presence);
-    int error = presence ? read_all(store, presence) : -ENOMEM;
-
-    if (error < 0) {
-        presence_free(presence);
-        return error;
-    }
-    *ret_presence = presence;
-    return 0;
+    return calloc(1, sizeof(struct presence));
 }
 
 void presence_free(struct presence *presence)

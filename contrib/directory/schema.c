@@ -78,6 +78,7 @@
     "CREATE INDEX farms_country ON farms (country, farm);"                                                             \
     "CREATE INDEX contracts_state ON contracts (state, idx);"                                                          \
     "CREATE INDEX contracts_ending ON contracts (expires) WHERE cancelled = 0 AND state <> 'stopped';"                 \
+    "ALTER TABLE presence ADD COLUMN nonces " BYTES ";"                                                                \
     "CREATE INDEX presence_seen ON presence (last_seen);"
 
 /* Between the directoryds of one database (office.h): what isn't worth a disk write, since it is sent again. */
@@ -118,7 +119,7 @@ const struct schema_table SCHEMA_TABLES[] = {
     VIEW("contracts", "idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result, cancelled", 14,
          1),
     VIEW("totals", "slot, count, cru_high, cru_low, mru_high, mru_low, sru_high, sru_low, hru_high, hru_low", 10, 1),
-    LOG("presence", "node, last_seen, created, cru, mru, sru, hru", 7, 1),
+    LOG("presence", "node, last_seen, created, cru, mru, sru, hru, nonces", 8, 1),
 };
 const size_t SCHEMA_TABLES_COUNT = sizeof SCHEMA_TABLES / sizeof *SCHEMA_TABLES;
 

@@ -93,8 +93,6 @@ static void take_in(struct sequencer *sequencer, const struct submission *submis
 
     if (submission->status != 201)
         return;
-    if (submission->statement.kind == STATEMENT_NODE)
-        presence_touch(directory->presence, submission->statement.signer_id, directory_now());
     if (submission->feed_node[0])
         feed_wake(directory->feed, submission->feed_node);
 }
@@ -180,7 +178,7 @@ static void on_committed(uv_work_t *work, int status)
         finish_group(sequencer, commit->first);
     if (grown)
         directory_grew(sequencer->directory);
-    free(commit->seen);
+    presence_written(sequencer->directory->presence, commit->seen, commit->seen_count, commit->error == 0);
     free(commit);
     if (!sequencer->directory->writer)
         fail_group(sequencer, take_group(sequencer), -ESTALE);
@@ -201,7 +199,7 @@ static void start_commit(struct sequencer *sequencer, enum sequencer_flush flush
     commit->first = take_group(sequencer);
     commit->head.checkpoint = directory->head.checkpoint;
     if (flush == SEQUENCER_SEEN)
-        commit->seen = presence_take_changed(directory->presence, &commit->seen_count);
+        commit->seen = presence_take_changed(directory->presence, SEQUENCER_SEEN_MAX, &commit->seen_count);
     if (!commit->first && !commit->seen && flush != SEQUENCER_PROVE) {
         free(commit);
         return;
@@ -240,7 +238,7 @@ static void take_beat(struct submission *submission)
     else
         submission->status = rules_judge_time(statement->created, now_s, reason);
     if (!submission->status)
-        submission->status = presence_beat(directory->presence, statement, now_s, reason);
+        submission->status = presence_beat(directory->presence, directory->reader, statement, now_s, reason);
     if (!submission->status)
         directory_answer_time(directory, request, json_string(statement->payload, "nonce"));
 }

@@ -27,6 +27,8 @@ bool sequencer_has_room(const struct sequencer *sequencer);
 /* Answers its request, if it has one, by what its status says, and frees it. */
 void sequencer_finish(struct submission *submission);
 
+#define SEQUENCER_SEEN_MAX 4096 /* that are written at once: a few hundredths of a second */
+
 /* What a commit is begun for when no submission asks for one. */
 enum sequencer_flush {
     SEQUENCER_GROUP, /* nothing else */

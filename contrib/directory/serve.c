@@ -25,17 +25,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_MS 15000
+#define LOOK_MS 250    /* how often it is looked whether who was seen is to be written down */
+#define FLUSH_MS 15000 /* then at the latest, and four times in a heartbeat's interval */
 #define DRAIN_MS 10
 
 struct program {
     struct directory directory;
     uv_signal_t sigterm, sigint;
     uv_timer_t flush, drain;
+    uint64_t flushed_ms;
     bool stopping, flushed;
 };
 
 /* ---- Running and stopping */
+
+static void write_seen(struct directory *directory)
+{
+    if (directory->office)
+        office_write_seen(directory->office);
+    else
+        sequencer_flush(directory->sequencer, SEQUENCER_SEEN);
+}
 
 /* Waits until everything that was taken in is answered, then until who was seen is written down. */
 static void on_drain(uv_timer_t *timer)
@@ -48,7 +58,7 @@ static void on_drain(uv_timer_t *timer)
         return;
     if (!program->flushed) {
         program->flushed = true;
-        sequencer_flush(directory->sequencer, SEQUENCER_SEEN);
+        write_seen(directory);
         return;
     }
     server_close(directory->server);
@@ -80,8 +90,15 @@ static void on_stop(uv_signal_t *signal, int number)
 static void on_flush(uv_timer_t *timer)
 {
     struct program *program = timer->data;
+    struct directory *directory = &program->directory;
+    size_t changed = presence_changed(directory->presence);
+    uint64_t now = uv_now(directory->loop), beat_ms = (uint64_t)directory->heartbeat_s * 250;
+    uint64_t interval = beat_ms < FLUSH_MS ? beat_ms : FLUSH_MS;
 
-    sequencer_flush(program->directory.sequencer, SEQUENCER_SEEN);
+    if (changed < SEQUENCER_SEEN_MAX && (!changed || now - program->flushed_ms < interval))
+        return;
+    program->flushed_ms = now;
+    write_seen(directory);
 }
 
 static void start_handles(struct program *program)
@@ -95,7 +112,7 @@ static void start_handles(struct program *program)
     uv_timer_init(loop, &program->drain);
     uv_signal_start(&program->sigterm, on_stop, SIGTERM);
     uv_signal_start(&program->sigint, on_stop, SIGINT);
-    uv_timer_start(&program->flush, on_flush, FLUSH_MS, FLUSH_MS);
+    uv_timer_start(&program->flush, on_flush, LOOK_MS, LOOK_MS);
 }
 
 /* ---- Opening */
@@ -129,8 +146,9 @@ static int open_directory(const struct options *options, struct directory *direc
     directory->heartbeat_s = options->heartbeat_s;
     if (!error)
         error = open_store(options->store, directory, reason);
-    if (!error)
-        error = presence_open(directory->reader, &directory->presence);
+    directory->presence = presence_new();
+    if (!error && !directory->presence)
+        error = -ENOMEM;
     if (!error)
         error = sequencer_new(directory, &directory->sequencer);
     if (!error)

@@ -160,10 +160,153 @@ void state_look(struct store *store, const struct rules_input *input, struct rul
     *ret_view = view;
 }
 
+/* ---- Totals */
+
+enum { SLOT_NODES = -1, SLOT_BOTS = -2, SLOT_CONTRACTS = -3 };
+
+#define HOUR_S 3600
+#define SLOT_LAST 1048576 /* an hour of the year 2089, and all that are later */
+
+static int64_t slot_of(int64_t expires)
+{
+    return expires / HOUR_S > SLOT_LAST ? SLOT_LAST : expires / HOUR_S;
+}
+
+/* `sign` times: high × 2^32 + low is exact for as many nodes as there may be. */
+static void add_total(struct store *store, int64_t slot, int64_t count, int64_t sign, struct resources of)
+{
+    const int64_t amounts[4] = { of.cru_milli, of.mru_bytes, of.sru_bytes, of.hru_bytes };
+    struct store_value values[10] = { VALUE_INTEGER(slot), VALUE_INTEGER(count) };
+
+    for (int i = 0; i < 4; i++) {
+        values[2 + 2 * i] = VALUE_INTEGER(sign * (amounts[i] >> 32));
+        values[3 + 2 * i] = VALUE_INTEGER(sign * (amounts[i] & 0xffffffff));
+    }
+    store_run_values(store,
+                     "INSERT INTO totals (slot, count, cru_high, cru_low, mru_high, mru_low, sru_high, sru_low,"
+                     " hru_high, hru_low) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+                     " ON CONFLICT (slot) DO UPDATE SET count = totals.count + $2,"
+                     " cru_high = totals.cru_high + $3, cru_low = totals.cru_low + $4,"
+                     " mru_high = totals.mru_high + $5, mru_low = totals.mru_low + $6,"
+                     " sru_high = totals.sru_high + $7, sru_low = totals.sru_low + $8,"
+                     " hru_high = totals.hru_high + $9, hru_low = totals.hru_low + $10",
+                     values, 10);
+}
+
+/* A contract that was live until now is cancelled or stopped. */
+static void end_contract(struct store *store, const char *id)
+{
+    struct store_rows rows;
+
+    store_select(store, &rows,
+                 "SELECT expires, cru, mru, sru, hru FROM contracts WHERE id = $1 AND cancelled = 0"
+                 " AND state <> 'stopped'",
+                 VALUE_TEXT(id));
+    bool live = store_next(&rows);
+    int64_t expires = store_integer(&rows, 0);
+    struct resources reserves = live ? read_resources(&rows, 1) : (struct resources){ 0 };
+    store_done(&rows);
+    if (live)
+        add_total(store, slot_of(expires), -1, -1, reserves);
+}
+
+/* Columns: count, then pairs of high and low. */
+static int64_t read_sum(const struct store_rows *rows, int column)
+{
+    __int128 sum = ((__int128)store_integer(rows, column) << 32) + store_integer(rows, column + 1);
+
+    return sum > JSON_INTEGER_MAX ? JSON_INTEGER_MAX : sum < 0 ? 0 : (int64_t)sum;
+}
+
+static struct resources read_sums(const struct store_rows *rows, int column)
+{
+    return (struct resources){ read_sum(rows, column), read_sum(rows, column + 2), read_sum(rows, column + 4),
+                               read_sum(rows, column + 6) };
+}
+
+static void read_slots(struct store *store, struct state_totals *totals)
+{
+    cleanup_rows struct store_rows rows;
+
+    store_select(store, &rows,
+                 "SELECT slot, count, cru_high, cru_low, mru_high, mru_low, sru_high, sru_low, hru_high, hru_low"
+                 " FROM totals WHERE slot < $1",
+                 VALUE_INTEGER(0));
+    while (store_next(&rows)) {
+        int64_t slot = store_integer(&rows, 0), count = store_integer(&rows, 1);
+        if (slot == SLOT_BOTS)
+            totals->bots = count;
+        else if (slot == SLOT_CONTRACTS)
+            totals->contracts = count;
+        else if (slot == SLOT_NODES) {
+            totals->nodes = count;
+            totals->resources = read_sums(&rows, 2);
+        }
+    }
+}
+
+#define TOTAL(column) "CAST(coalesce(sum(" column "), 0) AS BIGINT)"
+
+/* What expires in a later hour is a sum of sums; what expires in this one is looked at one by one. */
+static void read_live(struct store *store, int64_t now_s, struct state_totals *totals)
+{
+    cleanup_rows struct store_rows later, now;
+    int64_t hour = now_s / HOUR_S;
+
+    store_select(
+        store, &later,
+        "SELECT " TOTAL("count") ", " TOTAL("cru_high") ", " TOTAL("cru_low") ", " TOTAL("mru_high") ", " TOTAL(
+            "mru_low") ", " TOTAL("sru_high") ", " TOTAL("sru_low") ", " TOTAL("hru_high") ", " TOTAL("hru_low") " FROM"
+                                                                                                                 " tota"
+                                                                                                                 "ls "
+                                                                                                                 "WHERE"
+                                                                                                                 " slot"
+                                                                                                                 " > "
+                                                                                                                 "$1 "
+                                                                                                                 "AND "
+                                                                                                                 "slot "
+                                                                                                                 ">= 0",
+        VALUE_INTEGER(hour));
+    if (store_next(&later)) {
+        totals->contracts_live = store_integer(&later, 0);
+        totals->reserved = read_sums(&later, 1);
+    }
+    store_select(store, &now,
+                 "SELECT cru, mru, sru, hru FROM contracts WHERE expires > $1 AND expires < $2 AND cancelled = 0"
+                 " AND state <> 'stopped'",
+                 VALUE_INTEGER(now_s), VALUE_INTEGER((hour + 1) * HOUR_S));
+    while (store_next(&now)) {
+        totals->contracts_live++;
+        totals->reserved = resources_add(totals->reserved, read_resources(&now, 0));
+    }
+}
+
+void state_read_totals(struct store *store, int64_t now_s, struct state_totals *ret_totals)
+{
+    cleanup_rows struct store_rows rows;
+    struct state_totals totals = { 0 };
+
+    store_select_values(store, &rows, "SELECT coalesce(max(farm), 0) FROM farms", NULL, 0);
+    totals.farms = store_next(&rows) ? store_integer(&rows, 0) : 0;
+    read_slots(store, &totals);
+    read_live(store, now_s, &totals);
+    *ret_totals = totals;
+}
+
 /* ---- What an entry changes */
+
+static bool has_bot(struct store *store, const char *id)
+{
+    cleanup_rows struct store_rows rows;
+
+    store_select(store, &rows, "SELECT 1 FROM bots WHERE id = $1", VALUE_TEXT(id));
+    return store_next(&rows);
+}
 
 static void apply_bot(struct store *store, uint64_t index, const struct statement *statement)
 {
+    if (!has_bot(store, statement->signer_id))
+        add_total(store, SLOT_BOTS, 1, 0, (struct resources){ 0 });
     store_run(store,
               "INSERT INTO bots (id, idx, name, description, created) VALUES ($1, $2, $3, $4, $5)"
               " ON CONFLICT (id) DO UPDATE SET idx = $2, name = $3, description = $4, created = $5",
@@ -201,6 +344,20 @@ static void apply_invite(struct store *store, const char *invite, const char *no
               VALUE_TEXT(invite));
 }
 
+/* The node's resources count once: those of its newest statement. */
+static void replace_node_total(struct store *store, const char *id, struct resources resources)
+{
+    struct store_rows rows;
+
+    store_select(store, &rows, "SELECT cru, mru, sru, hru FROM nodes WHERE id = $1", VALUE_TEXT(id));
+    bool known = store_next(&rows);
+    struct resources before = known ? read_resources(&rows, 0) : (struct resources){ 0 };
+    store_done(&rows);
+    if (known)
+        add_total(store, SLOT_NODES, -1, -1, before);
+    add_total(store, SLOT_NODES, 1, 1, resources);
+}
+
 static void apply_node(struct store *store, uint64_t index, const struct statement *statement)
 {
     const cJSON *payload = statement->payload;
@@ -209,13 +366,16 @@ static void apply_node(struct store *store, uint64_t index, const struct stateme
     cleanup_free char *machine = json_print(json_member(payload, "machine"));
     cleanup_free char *interfaces = json_print(json_member(payload, "interfaces"));
 
+    replace_node_total(store, statement->signer_id, resources);
     store_run(store,
               "INSERT INTO nodes (id, idx, statement, farm, created, hostname, os_version, wireguard_key, sealing_key,"
-              " cru, mru, sru, hru, disks, machine, interfaces)"
-              " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+              " cru, mru, sru, hru, disks, machine, interfaces, country)"
+              " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+              " (SELECT country FROM farms WHERE farm = $4))"
               " ON CONFLICT (id) DO UPDATE SET idx = $2, statement = $3, farm = $4, created = $5, hostname = $6,"
               " os_version = $7, wireguard_key = $8, sealing_key = $9, cru = $10, mru = $11, sru = $12, hru = $13,"
-              " disks = $14, machine = $15, interfaces = $16",
+              " disks = $14, machine = $15, interfaces = $16,"
+              " country = (SELECT country FROM farms WHERE farm = $4)",
               VALUE_TEXT(statement->signer_id), VALUE_INTEGER(index), VALUE_TEXT(statement->id),
               VALUE_INTEGER(json_integer(payload, "farm")), VALUE_INTEGER(statement->created),
               VALUE_TEXT(json_string(payload, "hostname")), VALUE_TEXT(json_string(payload, "os_version")),
@@ -230,6 +390,8 @@ static void apply_contract(struct store *store, uint64_t index, const struct sta
     const cJSON *payload = statement->payload;
     struct resources reserves = resources_from_json(json_member(payload, "reserves"));
 
+    add_total(store, SLOT_CONTRACTS, 1, 0, (struct resources){ 0 });
+    add_total(store, slot_of(json_integer(payload, "expires")), 1, 1, reserves);
     store_run(store,
               "INSERT INTO contracts (idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result,"
               " cancelled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', NULL, 0)",
@@ -257,10 +419,13 @@ void state_apply(struct store *store, uint64_t index, const struct statement *st
         apply_contract(store, index, statement);
         break;
     case STATEMENT_CANCEL:
+        end_contract(store, json_string(statement->payload, "contract"));
         store_run(store, "UPDATE contracts SET cancelled = 1 WHERE id = $1",
                   VALUE_TEXT(json_string(statement->payload, "contract")));
         break;
     case STATEMENT_RESULT:
+        if (strcmp(json_string(statement->payload, "state"), "stopped") == 0)
+            end_contract(store, json_string(statement->payload, "contract"));
         store_run(store, "UPDATE contracts SET state = $1, result = $2 WHERE id = $3",
                   VALUE_TEXT(json_string(statement->payload, "state")), VALUE_TEXT(statement->id),
                   VALUE_TEXT(json_string(statement->payload, "contract")));

@@ -27,4 +27,11 @@ void state_apply(struct store *store, uint64_t index, const struct statement *st
 /* Sum of what the node's live contracts reserve: neither cancelled, stopped nor expired. */
 struct resources state_reserved(struct store *store, const char *node, int64_t now_s);
 
+/* Totals that state_apply keeps (schema.c has the table). */
+struct state_totals {
+    int64_t bots, farms, nodes, contracts, contracts_live;
+    struct resources resources, reserved; /* of all nodes; of the contracts that are live at now_s */
+};
+void state_read_totals(struct store *store, int64_t now_s, struct state_totals *ret_totals);
+
 bool state_has_node(struct store *store, const char *node);

@@ -4,6 +4,7 @@
 #include "contrib/directory/view.h"
 
 #include "contrib/directory/page.h"
+#include "contrib/directory/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static cJSON *make_bot(struct directory *directory, const struct store_rows *row
 }
 
 static const struct page_view BOTS = {
-    "SELECT id, idx, name, description, created FROM bots WHERE true", 5, "id", "id =", STORE_TEXT, "bot", make_bot
+    "SELECT id, idx, name, description, created FROM bots WHERE true", 5, "id", "id =", STORE_TEXT, "bot", make_bot, false
 };
 
 void view_bots(struct directory *directory, struct request *request)
@@ -52,8 +53,17 @@ const struct parameter VIEW_FARMS_PARAMETERS[] = {
     { 0 },
 };
 
+static bool farm_fits(const struct request *request, const struct store_rows *rows)
+{
+    const struct parameter_value *country = &request->values[FARMS_COUNTRY];
+
+    return !country->given || strcmp(country->text, store_text(rows, 8)) == 0;
+}
+
 static cJSON *make_farm(struct directory *directory, const struct store_rows *rows, const struct request *request)
 {
+    if (request && !farm_fits(request, rows))
+        return NULL;
     cJSON *item = cJSON_CreateObject();
 
     json_add_integer(item, "farm", store_integer(rows, 0));
@@ -68,13 +78,14 @@ static cJSON *make_farm(struct directory *directory, const struct store_rows *ro
 }
 
 static const struct page_view FARMS = {
-    "SELECT farm, id, idx, bot, name, description, location, created FROM farms WHERE true",
-    8,
+    "SELECT farm, id, idx, bot, name, description, location, created, country FROM farms WHERE true",
+    9,
     "farm",
     "farm =",
     STORE_INTEGER,
     "farm",
     make_farm,
+    false,
 };
 
 void view_farms(struct directory *directory, struct request *request)
@@ -82,8 +93,10 @@ void view_farms(struct directory *directory, struct request *request)
     struct page_query query;
 
     page_begin(&query, &FARMS);
-    page_filter_text(&query, "bot =", &request->values[FARMS_BOT]);
-    page_filter_text(&query, "country =", &request->values[FARMS_COUNTRY]);
+    if (request->values[FARMS_BOT].given)
+        page_filter_text(&query, "bot =", &request->values[FARMS_BOT]);
+    else
+        page_filter_text(&query, "country =", &request->values[FARMS_COUNTRY]);
     page_answer_list(directory, request, &FARMS, &query);
 }
 
@@ -109,8 +122,22 @@ const struct parameter VIEW_CONTRACTS_PARAMETERS[] = {
     { 0 },
 };
 
+static bool is_or_not_given(const struct parameter_value *value, const char *text)
+{
+    return !value->given || strcmp(value->text, text) == 0;
+}
+
+static bool contract_fits(const struct request *request, const struct store_rows *rows)
+{
+    return is_or_not_given(&request->values[CONTRACTS_BOT], store_text(rows, 2)) &&
+           is_or_not_given(&request->values[CONTRACTS_NODE], store_text(rows, 3)) &&
+           is_or_not_given(&request->values[CONTRACTS_STATE], store_text(rows, 11));
+}
+
 static cJSON *make_contract(struct directory *directory, const struct store_rows *rows, const struct request *request)
 {
+    if (request && !contract_fits(request, rows))
+        return NULL;
     cJSON *item = cJSON_CreateObject();
 
     cJSON_AddStringToObject(item, "id", store_text(rows, 1));
@@ -139,6 +166,7 @@ static const struct page_view CONTRACTS = {
     STORE_INTEGER,
     "contract",
     make_contract,
+    false,
 };
 
 static bool is_state(const char *text)
@@ -162,9 +190,13 @@ void view_contracts(struct directory *directory, struct request *request)
         return;
     }
     page_begin(&query, &CONTRACTS);
-    page_filter_text(&query, "bot =", &values[CONTRACTS_BOT]);
-    page_filter_text(&query, "node =", &values[CONTRACTS_NODE]);
-    page_filter_text(&query, "state =", &values[CONTRACTS_STATE]);
+    /* The filter that leaves least is the index's, the others are asked of each row (contract_fits). */
+    if (values[CONTRACTS_NODE].given)
+        page_filter_text(&query, "node =", &values[CONTRACTS_NODE]);
+    else if (values[CONTRACTS_BOT].given)
+        page_filter_text(&query, "bot =", &values[CONTRACTS_BOT]);
+    else
+        page_filter_text(&query, "state =", &values[CONTRACTS_STATE]);
     page_answer_list(directory, request, &CONTRACTS, &query);
 }
 
@@ -175,55 +207,45 @@ void view_contract(struct directory *directory, struct request *request)
 
 /* ---- Totals */
 
-static int64_t count_rows(struct store *store, const char *sql)
+static int64_t now_ms(void)
 {
-    cleanup_rows struct store_rows rows;
-
-    store_select_values(store, &rows, sql, NULL, 0);
-    return store_next(&rows) ? store_integer(&rows, 0) : 0;
+    return (int64_t)(uv_hrtime() / 1000000);
 }
 
-static void sum_nodes(struct directory *directory, cJSON *stats)
+/* Counting a million nodes that are up takes some hundredths of a second: the answer is kept for 50 times as long as it
+ * took, so that nobody can keep the loop busy with it. */
+static int64_t count_up(struct directory *directory)
 {
-    cleanup_rows struct store_rows rows;
-    struct resources resources = { 0 };
-    int64_t nodes = 0, up = 0;
+    static int64_t count, good_until_ms;
+    cleanup_rows struct store_rows rows = { 0 };
+    int64_t begin = now_ms();
 
-    store_select_values(directory->reader, &rows, "SELECT id, cru, mru, sru, hru FROM nodes", NULL, 0);
-    for (; store_next(&rows); nodes++) {
-        resources = resources_add(resources, page_read_resources(&rows, 1));
-        up += strcmp(view_node_status(directory, presence_find(directory->presence, store_text(&rows, 0))), "up") == 0;
-    }
-    json_add_integer(stats, "nodes", nodes);
-    json_add_integer(stats, "nodes_up", up);
-    page_add_resources(stats, "resources", resources);
-}
-
-static void sum_contracts(struct directory *directory, cJSON *stats)
-{
-    cleanup_rows struct store_rows rows;
-    struct resources reserved = { 0 };
-    int64_t live = 0;
-
-    store_select(directory->reader, &rows,
-                 "SELECT cru, mru, sru, hru FROM contracts WHERE expires > $1 AND cancelled = 0 AND state <> 'stopped'",
-                 VALUE_INTEGER(directory_now()));
-    for (; store_next(&rows); live++)
-        reserved = resources_add(reserved, page_read_resources(&rows, 0));
-    json_add_integer(stats, "contracts", count_rows(directory->reader, "SELECT count(*) FROM contracts"));
-    json_add_integer(stats, "contracts_live", live);
-    page_add_resources(stats, "reserved", reserved);
+    if (begin < good_until_ms)
+        return count;
+    store_select(directory->reader, &rows, "SELECT count(*) FROM presence WHERE last_seen >= $1",
+                 VALUE_INTEGER(view_up_since(directory)));
+    if (!store_next(&rows))
+        return 0;
+    count = store_integer(&rows, 0);
+    good_until_ms = begin + 50 * (now_ms() - begin);
+    return count;
 }
 
 void view_stats(struct directory *directory, struct request *request)
 {
+    struct state_totals totals;
     cJSON *stats = cJSON_CreateObject();
 
+    state_read_totals(directory->reader, directory_now(), &totals);
     json_add_integer(stats, "statements", (int64_t)directory->head.checkpoint.size);
-    json_add_integer(stats, "bots", count_rows(directory->reader, "SELECT count(*) FROM bots"));
-    json_add_integer(stats, "farms", count_rows(directory->reader, "SELECT count(*) FROM farms"));
-    sum_nodes(directory, stats);
-    sum_contracts(directory, stats);
+    json_add_integer(stats, "bots", totals.bots);
+    json_add_integer(stats, "farms", totals.farms);
+    json_add_integer(stats, "nodes", totals.nodes);
+    json_add_integer(stats, "nodes_up", count_up(directory));
+    page_add_resources(stats, "resources", totals.resources);
+    json_add_integer(stats, "contracts", totals.contracts);
+    json_add_integer(stats, "contracts_live", totals.contracts_live);
+    page_add_resources(stats, "reserved", totals.reserved);
     request_answer_json(request, 200, stats);
     directory_finish_read(directory, request);
 }

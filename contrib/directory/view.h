@@ -20,8 +20,8 @@ void view_farm(struct directory *directory, struct request *request);
 void view_node(struct directory *directory, struct request *request);
 void view_contract(struct directory *directory, struct request *request);
 
-/* "up" or "down"; `seen` may be NULL. */
-const char *view_node_status(const struct directory *directory, const struct seen *seen);
+/* Who was seen since then is up; unix seconds. */
+int64_t view_up_since(const struct directory *directory);
 
 /* Totals. */
 void view_stats(struct directory *directory, struct request *request);

@@ -1,13 +1,15 @@
-/* Nodes: the one view of which a part is not in the tables but in memory, since it comes from heartbeats. Filters that
- * SQL can do are added to the query; those that need the clock or heartbeats are asked of each row. */
+/* Nodes: the one view of which a part may not be in the tables yet, since it comes from heartbeats. One filter is an
+ * index's, the others are asked of each row. */
 
 #include "contrib/directory/page.h"
-#include "contrib/directory/state.h"
 #include "contrib/directory/view.h"
 
 #include <string.h>
 
 #define BEATS_MISSED 3 /* intervals without a heartbeat until a node counts as down */
+
+/* Columns of the query behind the node's own. */
+enum { COUNTRY = 16, RESERVED = 17, LAST_SEEN = 21, USED = 22 };
 
 enum { NODES_FARM = PAGE_FILTERS, NODES_COUNTRY, NODES_STATUS, NODES_CRU, NODES_MRU, NODES_SRU, NODES_HRU };
 
@@ -23,19 +25,20 @@ const struct parameter VIEW_NODES_PARAMETERS[] = {
     { 0 },
 };
 
-const char *view_node_status(const struct directory *directory, const struct seen *seen)
+int64_t view_up_since(const struct directory *directory)
 {
-    if (seen && seen->last_seen_s + BEATS_MISSED * directory->heartbeat_s >= directory_now())
-        return "up";
-    return "down";
+    return directory_now() - BEATS_MISSED * directory->heartbeat_s;
 }
 
 /* Whether the node is as the filters want it; the minima are held against what is left. */
-static bool node_fits(const struct request *request, const char *status, struct resources left)
+static bool node_fits(const struct request *request, const char *status, struct resources left,
+                      const struct store_rows *rows)
 {
     const struct parameter_value *values = request->values;
 
     if (values[NODES_STATUS].given && strcmp(values[NODES_STATUS].text, status) != 0)
+        return false;
+    if (values[NODES_COUNTRY].given && strcmp(values[NODES_COUNTRY].text, store_text(rows, COUNTRY)) != 0)
         return false;
     return left.cru_milli >= values[NODES_CRU].integer && left.mru_bytes >= values[NODES_MRU].integer &&
            left.sru_bytes >= values[NODES_SRU].integer && left.hru_bytes >= values[NODES_HRU].integer;
@@ -45,12 +48,13 @@ static cJSON *make_node(struct directory *directory, const struct store_rows *ro
 {
     static const char *const texts[] = { "hostname", "os_version", "wireguard_key", "sealing_key" };
     static const char *const raws[] = { "disks", "machine", "interfaces" };
-    const struct seen *seen = presence_find(directory->presence, store_text(rows, 0));
-    struct resources resources = page_read_resources(rows, 9);
-    struct resources reserved = state_reserved(directory->reader, store_text(rows, 0), directory_now());
-    const char *status = view_node_status(directory, seen);
+    const struct seen *recent = presence_recent(directory->presence, store_text(rows, 0));
+    struct resources resources = page_read_resources(rows, 9), reserved = page_read_resources(rows, RESERVED);
+    struct resources used = recent ? recent->used : page_read_resources(rows, USED);
+    int64_t last_seen = recent ? recent->last_seen_s : store_integer(rows, LAST_SEEN);
+    const char *status = last_seen >= view_up_since(directory) ? "up" : "down";
 
-    if (request && !node_fits(request, status, resources_subtract(resources, reserved)))
+    if (request && !node_fits(request, status, resources_subtract(resources, reserved), rows))
         return NULL;
     cJSON *item = cJSON_CreateObject();
     cJSON_AddStringToObject(item, "id", store_text(rows, 0));
@@ -61,28 +65,37 @@ static cJSON *make_node(struct directory *directory, const struct store_rows *ro
     for (int i = 0; i < 4; i++)
         cJSON_AddStringToObject(item, texts[i], store_text(rows, 5 + i));
     page_add_resources(item, "resources", resources);
-    page_add_resources(item, "used", seen ? seen->used : (struct resources){ 0 });
+    page_add_resources(item, "used", used);
     page_add_resources(item, "reserved", reserved);
     for (int i = 0; i < 3; i++)
         cJSON_AddRawToObject(item, raws[i], store_text(rows, 13 + i));
     cJSON_AddStringToObject(item, "status", status);
-    if (seen)
-        json_add_integer(item, "last_seen", seen->last_seen_s);
+    if (last_seen)
+        json_add_integer(item, "last_seen", last_seen);
     else
         cJSON_AddNullToObject(item, "last_seen");
     return item;
 }
 
+/* The sums can't overflow: what a node's live contracts reserve was at most its resources when the last one came. */
+#define RESERVES(column)                                                                                               \
+    "(SELECT CAST(coalesce(sum(c." column "), 0) AS BIGINT) FROM contracts c WHERE c.node = n.id AND c.expires > $1"   \
+    " AND c.cancelled = 0 AND c.state <> 'stopped')"
+
 static const struct page_view NODES = {
-    "SELECT id, idx, statement, farm, created, hostname, os_version, wireguard_key, sealing_key, cru, mru, sru, hru, "
-    "disks,"
-    " machine, interfaces FROM nodes WHERE true",
-    16,
-    "id",
-    "id =",
-    STORE_TEXT,
-    "node",
-    make_node,
+    .select = "SELECT n.id, n.idx, n.statement, n.farm, n.created, n.hostname, n.os_version, n.wireguard_key,"
+              " n.sealing_key, n.cru, n.mru, n.sru, n.hru, n.disks, n.machine, n.interfaces, n.country,"
+              " " RESERVES("cru") ", " RESERVES("mru") ", " RESERVES("sru") ", " RESERVES(
+                  "hru") ","
+                         " p.last_seen, p.cru, p.mru, p.sru, p.hru FROM nodes n LEFT JOIN presence p ON p.node = n.id "
+                         "WHERE true",
+    .columns = 26,
+    .order = "n.id",
+    .key = "n.id =",
+    .key_kind = STORE_TEXT,
+    .thing = "node",
+    .make = make_node,
+    .asks_time = true,
 };
 
 void view_nodes(struct directory *directory, struct request *request)
@@ -96,15 +109,10 @@ void view_nodes(struct directory *directory, struct request *request)
         return;
     }
     page_begin(&query, &NODES);
-    page_filter_integer(&query, "farm =", &values[NODES_FARM]);
-    if (values[NODES_COUNTRY].given) {
-        page_filter_text(&query, "farm IN (SELECT farm FROM farms WHERE country =", &values[NODES_COUNTRY]);
-        strcat(query.sql, ")");
-    }
-    page_filter_integer(&query, "cru >=", &values[NODES_CRU]);
-    page_filter_integer(&query, "mru >=", &values[NODES_MRU]);
-    page_filter_integer(&query, "sru >=", &values[NODES_SRU]);
-    page_filter_integer(&query, "hru >=", &values[NODES_HRU]);
+    if (values[NODES_FARM].given)
+        page_filter_integer(&query, "n.farm =", &values[NODES_FARM]);
+    else
+        page_filter_text(&query, "n.country =", &values[NODES_COUNTRY]);
     page_answer_list(directory, request, &NODES, &query);
 }
 

@@ -29,20 +29,22 @@ class Answer:
 
 
 class Directory:
-    """directoryd on a port of its own choice; the port stays for restarts. `options`: more words of its command line."""
+    """directoryd on a port of its own choice; the port stays for restarts. `options`: more words of its command line; `url`: of
+    its store, when it isn't a file of its own; `name`: of its log file, when there are several in one folder."""
 
-    def __init__(self, folder, options=()):
-        self.store, self.key = folder / "directory.sqlite", folder / "key"
-        self.log, self.port, self.options = folder / "directoryd.log", 0, options
+    def __init__(self, folder, options=(), url=None, name="directoryd"):
+        self.store, self.key, self.url = folder / "directory.sqlite", folder / "key", url
+        self.log, self.port, self.options = folder / f"{name}.log", 0, options
         self.start()
 
     def command(self, *, store=None, key=None, port=0):
-        return [program("directoryd"), "--store", f"sqlite:{store or self.store}", "--key", key or self.key, "--listen",
+        url = f"sqlite:{store or self.store}" if store or not self.url else self.url
+        return [program("directoryd"), "--store", url, "--key", key or self.key, "--listen",
                 f"127.0.0.1:{port}", "--heartbeat", str(HEARTBEAT_S), *self.options]
 
     def start(self):
         self.process = Process(self.command(port=self.port), self.log)
-        poll(lambda: "log key " in self.process.output(), 10, "directoryd's two lines", 0.02, self._must_live)
+        poll(lambda: "log key " in self.process.output(), 15, "directoryd's two lines", 0.02, self._must_live)
         lines = dict(line.rsplit(" ", 1) for line in self.process.output().splitlines() if not line.startswith("<"))
         self.vkey, self.port = lines["log key"], int(lines["listening on"].rsplit(":", 1)[1])
 

@@ -45,7 +45,7 @@ static int beat(struct presence *presence, const char *node, int64_t created, ui
     heartbeat.payload = cJSON_CreateObject();
     cJSON_AddStringToObject(heartbeat.payload, "nonce", text);
     cJSON_AddItemToObject(heartbeat.payload, "used", resources_to_json((struct resources){ created, 2, 3, 4 }));
-    int status = presence_beat(presence, &heartbeat, 5000 + created, &reason);
+    int status = presence_beat(presence, store, &heartbeat, 5000 + created, &reason);
     statement_close(&heartbeat);
     free(text);
     return status;
@@ -55,7 +55,7 @@ static void a_heartbeat_is_taken_in_once_and_never_after_a_newer_one(void **stat
 {
     struct presence *presence;
 
-    assert_int_equal(presence_open(store, &presence), 0);
+    assert_int_equal(!(presence = presence_new()), 0);
     assert_int_equal(beat(presence, "a", 100, 1), 0);
     assert_int_equal(beat(presence, "a", 100, 1), 409);
     assert_int_equal(beat(presence, "a", 100, 2), 0); /* another one within the second */
@@ -69,30 +69,70 @@ static void a_heartbeat_is_taken_in_once_and_never_after_a_newer_one(void **stat
     presence_free(presence);
 }
 
+static int64_t last_seen(struct presence *presence, const char *node)
+{
+    struct seen seen;
+
+    return presence_find(presence, store, node, &seen) ? seen.last_seen_s : 0;
+}
+
+static void write_down(struct presence *presence, size_t max, size_t expected, bool in_table)
+{
+    size_t count;
+    struct seen *seen = presence_take_changed(presence, max, &count);
+
+    assert_int_equal(count, expected);
+    if (in_table)
+        presence_write(store, seen, count);
+    presence_written(presence, seen, count, in_table);
+    assert_int_equal(store->error, 0);
+}
+
 static void what_was_written_is_there_after_a_restart(void **state)
 {
-    struct presence *presence;
-    size_t count;
+    struct presence *presence = presence_new();
+    struct seen seen;
 
-    assert_int_equal(presence_open(store, &presence), 0);
-    assert_null(presence_find(presence, "a"));
+    assert_int_equal(last_seen(presence, "a"), 0);
     beat(presence, "a", 100, 1);
     beat(presence, "a", 200, 1);
-    presence_touch(presence, "b", 77);
-    struct seen *seen = presence_take_changed(presence, &count);
-    assert_int_equal(count, 2);
-    presence_write(store, seen, count);
-    free(seen);
-    assert_null(presence_take_changed(presence, &count));
-    assert_int_equal(count, 0);
+    presence_touch(store, "b", 77);
+    write_down(presence, 10, 1, true);
+    assert_null(presence_recent(presence, "a")); /* nothing of it stays in memory */
+    write_down(presence, 10, 0, true);
     presence_free(presence);
-    assert_int_equal(store->error, 0);
 
-    assert_int_equal(presence_open(store, &presence), 0);
-    assert_int_equal(presence_find(presence, "a")->last_seen_s, 5200);
-    assert_int_equal(presence_find(presence, "a")->used.cru_milli, 200);
-    assert_int_equal(presence_find(presence, "b")->last_seen_s, 77);
+    presence = presence_new();
+    assert_int_equal(last_seen(presence, "a"), 5200);
+    assert_true(presence_find(presence, store, "a", &seen));
+    assert_int_equal(seen.used.cru_milli, 200);
+    assert_int_equal(last_seen(presence, "b"), 77);
     assert_int_equal(beat(presence, "a", 199, 1), 409);
+    assert_int_equal(beat(presence, "a", 200, 1), 409); /* the very one, after a restart or at another directoryd */
+    assert_int_equal(beat(presence, "a", 200, 2), 0);
+    presence_free(presence);
+}
+
+static void what_cant_be_written_is_written_later(void **state)
+{
+    struct presence *presence = presence_new();
+
+    beat(presence, "c", 300, 1);
+    beat(presence, "d", 300, 1);
+    beat(presence, "e", 300, 1);
+    write_down(presence, 2, 2, false);
+    assert_int_equal(presence_changed(presence), 3);
+    size_t count;
+    struct seen *seen = presence_take_changed(presence, 10, &count);
+    assert_int_equal(count, 3);
+    beat(presence, "d", 301, 1); /* while they are being written */
+    presence_write(store, seen, count);
+    presence_written(presence, seen, count, true);
+    assert_null(presence_recent(presence, "c"));
+    assert_int_equal(presence_changed(presence), 1);
+    assert_int_equal(last_seen(presence, "d"), 5301);
+    write_down(presence, 10, 1, true);
+    assert_int_equal(last_seen(presence, "d"), 5301);
     presence_free(presence);
 }
 
@@ -101,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_heartbeat_is_taken_in_once_and_never_after_a_newer_one),
         cmocka_unit_test(what_was_written_is_there_after_a_restart),
+        cmocka_unit_test(what_cant_be_written_is_written_later),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
