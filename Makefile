@@ -15,11 +15,11 @@ HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
     note.c checkpoint.c cosignature.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
-zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c capability.c census.c cgroup.c children.c \
-    client.c clone.c confine.c console.c fault.c feed.c heap.c history.c kernel.c kexec.c kin.c kmsg.c launch.c logs.c loop.c machine.c \
-    merge.c notify.c orphans.c page.c power.c probe.c ready.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c \
+zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c capability.c census.c cgroup.c chain.c children.c \
+    client.c clone.c confine.c console.c consoles.c fault.c feed.c frame.c heap.c history.c kernel.c kexec.c kin.c kmsg.c launch.c logs.c loop.c machine.c \
+    merge.c notify.c orphans.c page.c power.c probe.c qr.c ready.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c \
     supervisor.c table.c unit.c value.c watchdog.c words.c)
-zinit_LIBS = -lyaml -lcjson -lsodium
+zinit_LIBS = -lyaml -lcjson -lsodium -lqrencode
 
 storaged_SOURCES = $(addprefix storaged/, main.c state.c path.c disk.c probe.c measure.c mounts.c mkfs.c quota.c volume.c pool.c \
     boot_medium.c plan.c wanted.c job.c apply.c uevent.c api.c)
@@ -135,7 +135,7 @@ $(B)/obj/host/contrib/directory/explorer.o: $(wildcard contrib/directory/web/*) 
 
 UNIT_TESTS = $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 include tests/unit/sources.mk
-UNIT_LIBS = -lcmocka -luv -lcjson -lsodium -lcurl -lyaml -lsqlite3
+UNIT_LIBS = -lcmocka -luv -lcjson -lsodium -lcurl -lyaml -lqrencode -lsqlite3
 
 define unit_rule
 $(B)/unit/$(1)/$(2): $(call objects,$(1),tests/unit/$(2).c $($(2)_SOURCES)) $(B)/obj/$(1)/lib.a

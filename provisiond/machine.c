@@ -5,6 +5,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/version.h"
 #include "provisiond/paths.h"
 
 #include <stdio.h>
@@ -14,9 +15,6 @@
 #include <cpuid.h>
 #endif
 
-#ifndef ZOS_VERSION
-#define ZOS_VERSION "0.1"
-#endif
 #define PROC_BYTES_MAX (1024 * 1024)
 
 static char *read_below(const char *root, const char *path)

@@ -281,12 +281,15 @@ static void current_logs(void *context, const cJSON *params, cJSON **ret_result,
 {
     struct supervisor *supervisor = context;
     const char *name = json_string(params, "name");
+    int level = json_member(params, "level") ? (int)json_integer(params, "level") : 7;
+    int64_t count = json_integer(params, "count");
 
     if (name && !history_has(&supervisor->logs, name)) {
         fail(error, API_UNKNOWN, "Service not found", "service name \"%s\" unknown", name);
         return;
     }
-    *ret_result = history_to_json(&supervisor->logs, name, json_bool(params, "raw"));
+    *ret_result =
+        history_to_json(&supervisor->logs, name, json_bool(params, "raw"), level, count ? (size_t)count : SIZE_MAX);
     if (!*ret_result)
         rpc_error_set(error, RPC_INTERNAL_ERROR, "Out of memory", "");
 }
@@ -333,6 +336,8 @@ static const struct json_rule CREATE_RULES[] = {
 static const struct json_rule LOGS_RULES[] = {
     { .name = "name", .kind = JSON_STRING, .optional = true, .min = 1, .max = UNIT_NAME_BYTES_MAX - 1 },
     { .name = "raw", .kind = JSON_BOOL, .optional = true },
+    { .name = "level", .kind = JSON_INTEGER, .optional = true, .max = 7 },
+    { .name = "count", .kind = JSON_INTEGER, .optional = true, .min = 1, .max = 1000000 },
     { .name = NULL },
 };
 

@@ -125,6 +125,16 @@ char *census_memory(const char *root)
     return asprintf(&text, "%lld MiB of %lld MiB used", (total - available) / 1024, total / 1024) < 0 ? NULL : text;
 }
 
+char *census_load(const char *root)
+{
+    cleanup_free char *content = read_proc(root, "loadavg");
+    char one[16] = "?", five[16] = "?", fifteen[16] = "?", *text = NULL;
+
+    if (content)
+        sscanf(content, "%15s %15s %15s", one, five, fifteen);
+    return asprintf(&text, "%s %s %s", one, five, fifteen) < 0 ? NULL : text;
+}
+
 struct census_program {
     char name[NAME_BYTES];
     long long resident_kib;

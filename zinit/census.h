@@ -13,6 +13,9 @@ char *census_listening(const char *root);
 /* "41 MiB of 480 MiB used": MemTotal less MemAvailable (proc_meminfo(5)). */
 char *census_memory(const char *root);
 
+/* "0.10 0.05 0.01": the load of the last 1, 5 and 15 minutes (proc_loadavg(5)). */
+char *census_load(const char *root);
+
 /* "zinit 1.2 MiB, storaged 3.0 MiB": the resident size of each process whose program lies in the node's /bin, summed by
  * name, in the order of their first process. */
 char *census_resident(const char *root);

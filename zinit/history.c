@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#define LEVEL_ALL 7
 #define ANSWER_BYTES_MAX (RPC_LINE_BYTES_MAX - 4096) /* what comes around the array */
 
 bool history_has(const struct logs *logs, const char *name)
@@ -73,29 +74,30 @@ static size_t kept_size(const struct merge *merge)
     return size;
 }
 
-static bool add_lines(cJSON *array, struct merge *merge, bool raw)
+static bool add_lines(cJSON *array, struct merge *merge, bool raw, int level, size_t count_max)
 {
     static char text[RING_LINE_BYTES_MAX + 1];
-    size_t left = kept_size(merge), size = 0;
+    size_t left = kept_size(merge), size = 0, count = 0;
     struct log_stream *stream;
     struct ring_line line;
 
     while (merge_next(merge, &stream, &line, text)) {
-        const char *whole = raw ? text : dress(stream->name, &line, text);
-        bool fits = left <= ANSWER_BYTES_MAX;
+        const char *whole;
+        bool fits = left <= ANSWER_BYTES_MAX || level < LEVEL_ALL;
         left -= ring_bytes(&line);
-        if (!fits)
+        if (!fits || line.level > level)
             continue;
+        whole = raw ? text : dress(stream->name, &line, text);
         if (!add_text(array, whole))
             return false;
         size += printed_size(whole);
-        while (size > ANSWER_BYTES_MAX)
+        for (count++; size > ANSWER_BYTES_MAX || count > count_max; count--)
             size -= drop_first(array);
     }
     return true;
 }
 
-cJSON *history_to_json(const struct logs *logs, const char *name, bool raw)
+cJSON *history_to_json(const struct logs *logs, const char *name, bool raw, int level, size_t count_max)
 {
     cJSON *array = cJSON_CreateArray();
     struct merge merge;
@@ -104,7 +106,7 @@ cJSON *history_to_json(const struct logs *logs, const char *name, bool raw)
         cJSON_Delete(array);
         return NULL;
     }
-    if (!add_lines(array, &merge, raw)) {
+    if (!add_lines(array, &merge, raw, level, count_max)) {
         cJSON_Delete(array);
         array = NULL;
     }

@@ -11,5 +11,5 @@ bool history_has(const struct logs *logs, const char *name);
 
 /* The lines kept of the streams with this name (NULL: of all), in order, as a new array of `time name: text` strings
  * (zinit's form), or of the texts alone when `raw`. So many of the newest that the answer fits on one line of lib/rpc.
- * NULL when memory is out. */
-cJSON *history_to_json(const struct logs *logs, const char *name, bool raw);
+ * Only lines of `level` (syslog's) and graver, and the newest `count_max` of them. NULL when memory is out. */
+cJSON *history_to_json(const struct logs *logs, const char *name, bool raw, int level, size_t count_max);

@@ -1,6 +1,6 @@
 /* Lines: read from a pipe that never blocks, cut at line ends or RING_LINE_BYTES_MAX. What the service wrote is made
- * valid UTF-8 at once, so that it can travel in JSON; control characters are shown as ? on a console, which they could
- * else drive.
+ * valid UTF-8 at once, so that it can travel in JSON; control characters, U+0080 to U+009F
+ * among them (the kernel's screen takes U+009B for ESC [), are shown as ? on a console, which they could else drive.
  *
  * How much is read. One read a turn of the loop, whatever is there: epoll hands its ready descriptors out in turn, so
  * that a service that floods waits behind every other event after each 16 KiB. Full speed while it is a burst; what is
@@ -121,7 +121,9 @@ static void show(struct log_stream *stream, int level, const char *text, size_t 
     used = write_label(stream, level, names_itself(stream, text, size), line, 200);
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
-        line[used++] = (c < 0x20 && c != '\t') || c == 0x7f ? '?' : (char)c;
+        bool c1 = c == 0xc2 && i + 1 < size && ((unsigned char)text[i + 1] & 0xe0) == 0x80;
+        line[used++] = (c < 0x20 && c != '\t') || c == 0x7f || c1 ? '?' : (char)c;
+        i += c1;
     }
     line[used++] = '\n';
     screen_write(stream->logs->screen, line, used);

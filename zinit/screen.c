@@ -1,6 +1,8 @@
-/* Consoles. /sys/class/tty/console/active names them, e.g. "tty0 ttyS0"; without sysfs /dev/console has to do. */
+/* Each console has a buffer of its own, so that a slow one delays nobody. */
 
 #include "zinit/screen.h"
+
+#include "zinit/consoles.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,35 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ACTIVE_CONSOLES "/sys/class/tty/console/active"
 #define FLUSH_MS 1000
-
-static size_t open_consoles(int ret_fds[], size_t max)
-{
-    char names[256] = "", *rest = names;
-    int active = open(ACTIVE_CONSOLES, O_RDONLY | O_CLOEXEC);
-    size_t count = 0;
-
-    if (active >= 0) {
-        ssize_t size = read(active, names, sizeof names - 1);
-        names[size > 0 ? size : 0] = '\0';
-        close(active);
-    }
-    for (char *name = strsep(&rest, " \n"); name && count < max; name = strsep(&rest, " \n")) {
-        char path[64];
-        if (!*name)
-            continue;
-        snprintf(path, sizeof path, "/dev/%.50s", name);
-        ret_fds[count] = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-        if (ret_fds[count] >= 0)
-            count++;
-    }
-    if (count == 0 && max > 0) {
-        ret_fds[0] = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-        count = ret_fds[0] >= 0;
-    }
-    return count;
-}
 
 /* Writes out what waits; what the line doesn't take stays. */
 static void drain(struct screen_line *line)
@@ -100,7 +74,7 @@ void screen_open(struct screen *screen, struct loop *loop, bool console)
 
     *screen = (struct screen){ 0 };
     if (console)
-        count = open_consoles(fds, SCREEN_LINES_MAX);
+        count = consoles_open(O_NONBLOCK, fds, SCREEN_LINES_MAX);
     if (count == 0) {
         fds[0] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
         count = fds[0] >= 0;

@@ -58,7 +58,7 @@ def wrong_authority(grid, folder, settings, front):
     said = node.wait_for(rf"TLS with {HOST}: .*certificate.*CA$", timeout=90)[1]
     check(True, f"the console names the step: {said.string.strip()}")
     refused = front.refused
-    page = node.wait_for(r"^  missing +.*TLS with.*", timeout=60, what="the console's page to say what is missing")[1]
+    page = node.wait_for(r"^  fails +TLS: .*", timeout=60, what="the console's page to say what fails")[1]
     check(True, f"and so does the page: {page[0].strip()}")
     poll(lambda: front.refused > refused, 60, "the node to try again", alive=node.check)
     check(grid.known_statements() == known, "it tells that directory nothing of itself, and tries on")

@@ -86,6 +86,10 @@ static void warnings_and_errors_say_so(void **state)
 static void control_characters_do_not_reach_the_terminal(void **state)
 {
     shows("netd", false, "a\x1b[2Jb\x7f\xff", "[netd] a?[2Jb??\n");
+    shows("netd", false,
+          "\xc2\x9b"
+          "2J\xc2\x80\xc2\x9f\u00a0\u00e9",
+          "[netd] ?2J??\u00a0\u00e9\n");
 }
 
 /* ---- sinks */
@@ -213,13 +217,27 @@ static void an_answer_has_the_newest_lines_that_fit(void **state)
             logs_add(&streams[i], escapes, sizeof escapes);
     }
     logs_add(&streams[7], "newest", 6);
-    array = history_to_json(&logs, "s", true);
+    array = history_to_json(&logs, "s", true, 7, SIZE_MAX);
     printed = cJSON_PrintUnformatted(array);
     assert_in_range(strlen(printed), 1000000, 1024 * 1024 - 1);
     assert_string_equal(cJSON_GetArrayItem(array, cJSON_GetArraySize(array) - 1)->valuestring, "newest");
     cJSON_free(printed);
     cJSON_Delete(array);
-    array = history_to_json(&logs, "nobody", true);
+    array = history_to_json(&logs, "s", true, 7, 1);
+    assert_int_equal(cJSON_GetArraySize(array), 1);
+    assert_string_equal(array->child->valuestring, "newest");
+    cJSON_Delete(array);
+    logs_add(&streams[0], "<4>graver", 9); /* and then what fills the rings, of the usual level */
+    logs_add(&streams[0], "<3>graver still", 15);
+    for (size_t i = 1; i < 40; i++)
+        for (int j = 0; j < 16; j++)
+            logs_add(&streams[i], escapes, sizeof escapes);
+    array = history_to_json(&logs, "s", true, 4, SIZE_MAX);
+    assert_int_equal(cJSON_GetArraySize(array), 2);
+    assert_string_equal(array->child->valuestring, "graver");
+    assert_string_equal(array->child->next->valuestring, "graver still");
+    cJSON_Delete(array);
+    array = history_to_json(&logs, "nobody", true, 7, SIZE_MAX);
     assert_int_equal(cJSON_GetArraySize(array), 0);
     cJSON_Delete(array);
     for (size_t i = 0; i < 40; i++)
