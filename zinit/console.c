@@ -19,6 +19,7 @@
 #include "zinit/page.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <signal.h>
