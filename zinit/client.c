@@ -28,7 +28,8 @@ static const struct command COMMANDS[] = {
     { "forget", "service_forget", "name", NULL, 1, "forget NAME        drop a service that is down" },
     { "get", "service_get", "name", NULL, 1, "get NAME           its unit" },
     { "delete", "service_delete", "name", NULL, 1, "delete NAME        remove its unit's file" },
-    { "log", "stream_currentLogs", "name", NULL, 0, "log [NAME]         the last lines (--boot -1: of the boot before, from the disk)" },
+    { "log", "stream_currentLogs", "name", NULL, 0,
+      "log [NAME]         the last lines (--boot -1: of the boot before, from the disk)" },
     { "shutdown", "system_shutdown", NULL, NULL, 0, "shutdown           stop all and power off" },
     { "reboot", "system_reboot", NULL, NULL, 0, "reboot             stop all and start again" },
 };

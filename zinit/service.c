@@ -94,6 +94,7 @@ static enum machine_event spawn(struct service *service)
     service->started = true;
     service->started_ms = loop_now_ms();
     service->was_healthy = false;
+    service->killed_ms = 0;
     service->reason[0] = '\0';
     result = launch_main(service, service->reason, sizeof service->reason);
     if (result == 0) {
@@ -226,6 +227,7 @@ static enum machine_event act(struct service *service, enum machine_action actio
         break;
     case MACHINE_KILL:
         log_warning("%s: didn't end in time, is killed", service->unit.name);
+        service->killed_ms = loop_now_ms();
         service_kill(service);
         break;
     case MACHINE_DELAY:

@@ -57,6 +57,11 @@ struct service {
     unsigned acyclic_in;                         /* the supervisor's generation in which it was seen */
     unsigned visited_by;                         /* the last search */
     bool on_path;
+    /* shutdown.c's: when its process got SIGKILL for not ending in time (0: it didn't), whether one that comes after it
+     * is still there */
+    uint64_t killed_ms;
+    bool needed;
+    uint64_t unwell_ms; /* watchdog.c's: since when a critical one isn't well; 0: it is */
     /* probe.c's */
     pid_t probe_pid; /* 0: none */
     struct child probe;

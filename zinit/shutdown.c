@@ -21,6 +21,7 @@
 
 /* The stages' bounds. README.md tells their sum. */
 #define SHUTDOWN_MS 120000 /* all services together */
+#define KILLED_MS 5000     /* of those: from SIGKILL until a process is given up */
 #define COPY_MS 2000       /* the last lines are on the disk */
 #define REAP_MS 3000       /* until killed processes are gone */
 #define FORK_MS 1000       /* until there is memory for the child that unmounts */
@@ -29,33 +30,51 @@
 #define ALL_MS (SHUTDOWN_MS + COPY_MS + REAP_MS + FORK_MS + UNMOUNT_MS + FLUSH_MS)
 #define MOUNTS_MAX 512
 
-static bool comes_after(const struct service *service, const char *name)
+/* Has it a process that still may end? One that SIGKILL didn't end hangs in the kernel (a disk that doesn't answer),
+ * and nobody knows for how long. */
+static bool is_alive(const struct service *service)
 {
-    for (char **each = service->unit.after; each && *each; each++)
-        if (strcmp(*each, name) == 0)
-            return true;
-    return false;
+    return machine_has_process(service->state) &&
+           !(service->killed_ms && loop_now_ms() - service->killed_ms >= KILLED_MS);
 }
 
-static bool is_needed(const struct supervisor *supervisor, const struct service *service)
+static void mark_needed(struct supervisor *supervisor)
 {
-    for (const struct service *other = supervisor->services; other; other = other->next)
-        if (other != service && machine_has_process(other->state) && comes_after(other, service->unit.name))
-            return true;
-    return false;
+    for (struct service *service = supervisor->services; service; service = service->next)
+        service->needed = false;
+    for (struct service *service = supervisor->services; service; service = service->next) {
+        for (char **name = service->unit.after; is_alive(service) && name && *name; name++) {
+            struct service *other = supervisor_find(supervisor, *name);
+            if (other && other != service)
+                other->needed = true;
+        }
+    }
 }
 
 void shutdown_step(struct supervisor *supervisor)
 {
     bool alive = false;
 
+    mark_needed(supervisor);
     for (struct service *service = supervisor->services; service; service = service->next) {
-        if (machine_wanted_up(service->state) && !is_needed(supervisor, service))
+        if (machine_wanted_up(service->state) && !service->needed)
             service_stop(service);
-        alive |= machine_has_process(service->state) || machine_wanted_up(service->state);
+        alive |= is_alive(service) || machine_wanted_up(service->state);
+        if (is_alive(service) && service->killed_ms && !supervisor->shutdown_stuck.armed)
+            loop_arm(&supervisor->loop, &supervisor->shutdown_stuck, KILLED_MS);
     }
     if (!alive)
         loop_end(&supervisor->loop);
+}
+
+static void on_stuck(struct loop_timer *timer)
+{
+    struct supervisor *supervisor = timer->context;
+
+    for (struct service *service = supervisor->services; service; service = service->next)
+        if (service->killed_ms && machine_has_process(service->state) && !is_alive(service))
+            log_error("%s: its process %d can't be killed: going on without it", service->unit.name, service->pid);
+    supervisor_settle(supervisor);
 }
 
 static void on_late(struct loop_timer *timer)
@@ -83,6 +102,7 @@ bool shutdown_begin(struct supervisor *supervisor, enum shutdown_mode mode)
     log_info("%s: stopping all services", shutdown_mode_name(mode));
     supervisor->shutdown = mode;
     supervisor->shutdown_late = (struct loop_timer){ .on_fire = on_late, .context = supervisor };
+    supervisor->shutdown_stuck = (struct loop_timer){ .on_fire = on_stuck, .context = supervisor };
     loop_arm(&supervisor->loop, &supervisor->shutdown_late, SHUTDOWN_MS);
     watchdog_bound(&supervisor->watchdog, ALL_MS);
     supervisor_settle(supervisor);

@@ -11,5 +11,5 @@ const char *shutdown_mode_name(enum shutdown_mode mode);
 bool shutdown_begin(struct supervisor *supervisor, enum shutdown_mode mode);
 /* Stops what nothing depends on any more; ends the loop when no service has a process left. */
 void shutdown_step(struct supervisor *supervisor);
-/* What remains once the loop has ended: on a machine this never returns, and ends it within 26 s whatever hangs. */
+/* What remains once the loop has ended: on a machine this never returns, and ends it within 28 s whatever hangs. */
 void shutdown_finish(struct supervisor *supervisor);

@@ -100,20 +100,31 @@ static enum confine_step prepare(const struct spawn *spawn, int output_fd, int r
     return step;
 }
 
-/* In the child. The pipe is moved out of the way of descriptors 0 to 3 first, as are the two that come from outside. */
+/* Moves a descriptor out of the way of 0 to 3; -1, and nothing to move, stays. */
+static bool move_away(int *fd)
+{
+    int moved = *fd < 0 ? -1 : fcntl(*fd, F_DUPFD_CLOEXEC, 10);
+
+    if (*fd >= 0 && moved < 0)
+        return false;
+    *fd = moved;
+    return true;
+}
+
+/* In the child. */
 static void become(void *context)
 {
     const struct birth *birth = context;
     const struct spawn *spawn = birth->spawn;
-    int output_fd = spawn->output_fd < 0 ? -1 : fcntl(spawn->output_fd, F_DUPFD_CLOEXEC, 10);
-    int ready_fd = spawn->ready_fd < 0 ? -1 : fcntl(spawn->ready_fd, F_DUPFD_CLOEXEC, 10);
-    int failure_fd = fcntl(birth->failure_fd, F_DUPFD_CLOEXEC, 10);
-    struct spawn_failure failure = { 0 };
+    int output_fd = spawn->output_fd, ready_fd = spawn->ready_fd, failure_fd = birth->failure_fd;
+    struct spawn_failure failure = { .step = CONFINE_OUTPUT };
 
-    reset_signals();
-    set_oom_score(spawn->oom_score);
-    setsid();
-    failure.step = prepare(spawn, output_fd, ready_fd);
+    if (move_away(&failure_fd) && move_away(&output_fd) && move_away(&ready_fd)) {
+        reset_signals();
+        set_oom_score(spawn->oom_score);
+        setsid();
+        failure.step = prepare(spawn, output_fd, ready_fd);
+    }
     failure.error = errno;
     if (write(failure_fd, &failure, sizeof failure) < 0)
         _exit(126);

@@ -40,7 +40,7 @@ struct supervisor {
     struct watchdog watchdog;
     /* shutdown.c's */
     enum shutdown_mode shutdown;
-    struct loop_timer shutdown_late;
+    struct loop_timer shutdown_late, shutdown_stuck;
 };
 
 /* Begins: loop, signals, consoles, log. `dir` stays the caller's. 0, or negative errno, logged. */

@@ -117,11 +117,43 @@ void watchdog_bound(struct watchdog *watchdog, uint64_t ms)
     watchdog->until_ms = loop_now_ms() + ms;
 }
 
+/* The critical service that has been unwell for longer than the grace, or NULL. */
+static struct service *find_lost(const struct watchdog *watchdog)
+{
+    uint64_t now = loop_now_ms();
+
+    for (struct service *service = watchdog->supervisor->services; service; service = service->next) {
+        if (!service->unit.critical)
+            continue;
+        if (service_is_well(service))
+            service->unwell_ms = 0;
+        else if (service->unwell_ms == 0)
+            service->unwell_ms = now;
+        else if (now - service->unwell_ms >= watchdog->grace_ms)
+            return service;
+    }
+    return NULL;
+}
+
+static void give_up(struct watchdog *watchdog, const struct service *service)
+{
+    watchdog->starving = true;
+    log_error("%s is critical and not well for %u s (%s): the watchdog is fed no more, rebooting", service->unit.name,
+              (unsigned)((loop_now_ms() - service->unwell_ms) / 1000),
+              service->reason[0] ? service->reason : service_state_name(service));
+    shutdown_begin(watchdog->supervisor, SHUTDOWN_REBOOT);
+}
+
 static void on_feed(struct loop_timer *timer)
 {
     struct watchdog *watchdog = timer->context;
+    struct service *lost = watchdog->supervisor->shutdown == SHUTDOWN_NONE ? find_lost(watchdog) : NULL;
 
-    watchdog_feed(watchdog);
+    watchdog_feed(watchdog); /* once more even so: it is the time that the reboot has */
+    if (lost) {
+        give_up(watchdog, lost);
+        return;
+    }
     loop_arm(&watchdog->supervisor->loop, timer, watchdog->feed_ms);
 }
 

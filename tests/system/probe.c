@@ -10,6 +10,7 @@
  *     probe say TEXT…                 prints it
  *     probe flood                     prints lines as fast as it can, for ever
  *     probe after SECONDS PROGRAM…    executes PROGRAM then
+ *     probe late SECONDS PROGRAM…     the same, deaf to SIGTERM meanwhile and thereafter
  *     probe eat MEBIBYTES             touches so much memory, then says so and sleeps; 0: until it is killed
  *     probe storm COUNT               makes so many orphans, as fast as it can
  *     probe clients SOCKET COUNT      connects so often and stays silent
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/user.h>
@@ -110,8 +112,10 @@ static int storm(long count)
 static int crowd(const char *path, long count)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct rlimit limit = { (rlim_t)count + 64, (rlim_t)count + 64 };
     long open_ones = 0;
 
+    setrlimit(RLIMIT_NOFILE, &limit);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     for (long i = 0; i < count; i++) {
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -205,7 +209,9 @@ int main(int count, char **words)
     }
     if (!strcmp(what, "flood"))
         return flood();
-    if (!strcmp(what, "after") && count > 3) {
+    if ((!strcmp(what, "after") || !strcmp(what, "late")) && count > 3) {
+        if (*what == 'l')
+            signal(SIGTERM, SIG_IGN);
         usleep((useconds_t)(atof(first) * 1e6));
         execvp(words[3], words + 3);
         return complain(words[3]);

@@ -165,6 +165,25 @@ static void a_units_variable_takes_the_place_of_the_common_one(void **state)
     assert_true(bed_comes(told_path));
 }
 
+static bool many_is_up(void)
+{
+    return bed_is("many", "Running") && bed_logged("many", "begun");
+}
+
+/* More than a service gets as its soft limit: the child has them all until it executes its program. */
+static void a_supervisor_with_many_descriptors_starts_services(void **state)
+{
+    int fds[1200];
+
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        assert_true((fds[i] = dup(STDOUT_FILENO)) >= 0);
+    bed_unit("many", "exec: sh -c 'echo begun; exec sleep 100'\n");
+    supervisor_load(&bed);
+    assert_true(bed_comes(many_is_up));
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        close(fds[i]);
+}
+
 static bool ended(void)
 {
     return bed.shutdown != SHUTDOWN_NONE && all_down();
@@ -248,6 +267,7 @@ int main(void)
         BED_TEST(a_test_decides_when_it_is_running),
         BED_TEST(its_lines_are_kept_with_their_level_taken_off),
         BED_TEST(a_units_variable_takes_the_place_of_the_common_one),
+        BED_TEST(a_supervisor_with_many_descriptors_starts_services),
         BED_TEST(shutdown_stops_what_depends_first),
         BED_TEST(calls_have_zinits_error_codes),
     };
