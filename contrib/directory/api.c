@@ -4,8 +4,10 @@
 
 #include "contrib/directory/explorer.h"
 #include "contrib/directory/feed.h"
+#include "contrib/directory/forward.h"
 #include "contrib/directory/log_api.h"
 #include "contrib/directory/log_wait.h"
+#include "contrib/directory/mirror.h"
 #include "contrib/directory/sequencer.h"
 #include "contrib/directory/state.h"
 #include "contrib/directory/view.h"
@@ -20,7 +22,10 @@
 
 static void post_statement(struct directory *directory, struct request *request)
 {
-    sequencer_submit(directory->sequencer, request);
+    if (directory->forward)
+        forward_request(directory, request, request->path);
+    else
+        sequencer_submit(directory->sequencer, request);
 }
 
 static void get_statement(struct directory *directory, struct request *request)
@@ -73,7 +78,10 @@ static void get_feed(struct directory *directory, struct request *request)
 
 static void post_heartbeat(struct directory *directory, struct request *request)
 {
-    sequencer_beat(directory->sequencer, request);
+    if (directory->forward)
+        forward_request(directory, request, request->path);
+    else
+        sequencer_beat(directory->sequencer, request);
 }
 
 static const struct parameter TIME_PARAMETERS[] = { { "nonce", PARAMETER_TEXT, 1, 128 }, { 0 } };
@@ -84,7 +92,11 @@ static void get_time(struct directory *directory, struct request *request)
     cleanup_free void *nonce = decode_base64_url(request->values[0].given ? request->values[0].text : "", &size);
     cleanup_free char *text = nonce && size >= 16 && size <= 64 ? encode_base64(nonce, size) : NULL;
 
-    if (text)
+    if (text && directory->forward) {
+        char path[160];
+        snprintf(path, sizeof path, "/v1/time?nonce=%s", request->values[0].text);
+        forward_request(directory, request, path);
+    } else if (text)
         directory_answer_time(directory, request, text);
     else
         request_problem(request, 400, "nonce: must be 16 to 64 bytes as base64url");
@@ -115,6 +127,7 @@ static const struct route ROUTES[] = {
     { "GET", "/v1/stats", view_stats, NULL },
     { "GET", "/v1/log/proof", log_get_proof, LOG_PROOF_PARAMETERS },
     { "GET", "/v1/log/consistency", log_get_consistency, LOG_CONSISTENCY_PARAMETERS },
+    { "GET", "/v1/mirror", mirror_get_status, NULL },
     { "GET", "/v1/log/checkpoint", log_wait_ask, LOG_WAIT_PARAMETERS },
     { "GET", "/log/checkpoint", log_get_checkpoint, NULL },
     { "GET", LOG_TILES_PREFIX, log_get_tile, NULL },

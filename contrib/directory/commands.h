@@ -7,3 +7,7 @@
 int serve_run(int argc, char **argv);
 /* A witness of logs: cosigns their checkpoints. */
 int witness_run(int argc, char **argv);
+/* A verified copy of a directory, that serves in its place. */
+int mirror_run(int argc, char **argv);
+/* Replays a log and checks everything. */
+int verify_run(int argc, char **argv);

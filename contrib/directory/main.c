@@ -18,6 +18,8 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
+    { "verify", verify_run },
+    { "mirror", mirror_run },
     { "witness", witness_run },
     { 0 },
 };

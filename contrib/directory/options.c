@@ -15,7 +15,7 @@
 static const char USAGE[] =
     "usage: directoryd --store URL --key FILE --listen ADDRESS:PORT [--name ORIGIN] [--heartbeat SECONDS]\n"
     "                  [--witness VKEY,URL …] [--quorum NUMBER]\n"
-    "       directoryd witness --help\n"
+    "       directoryd verify | mirror | witness --help\n"
     "\n"
     "Serves the grid's directory: a verifiable log of signed statements, and the views computed from it.\n"
     "\n"

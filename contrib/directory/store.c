@@ -143,6 +143,11 @@ void store_begin(struct store *store)
         check_office(store);
 }
 
+void store_snapshot(struct store *store)
+{
+    transact(store, STORE_SNAPSHOT);
+}
+
 int store_commit(struct store *store)
 {
     transact(store, STORE_COMMIT);

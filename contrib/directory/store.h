@@ -55,7 +55,7 @@ struct store_rows {
     bool at_row;
 };
 
-enum store_step { STORE_BEGIN, STORE_COMMIT, STORE_ROLLBACK };
+enum store_step { STORE_BEGIN, STORE_SNAPSHOT, STORE_COMMIT, STORE_ROLLBACK };
 
 struct store_backend {
     const char *scheme; /* "sqlite:" */
@@ -103,6 +103,8 @@ int store_take_office(struct store *store);
 /* A transaction. store_commit returns only when it is durable: 0, or the session's error (then the caller rolls back).
  * After -ENOTCONN or -ETIMEDOUT it isn't known whether it was committed. */
 void store_begin(struct store *store);
+/* A transaction that only reads, and sees the store as it is at its first read; ended by store_rollback. */
+void store_snapshot(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
 /* Forgets the error of a session that only reads; returns what it was. */

@@ -338,9 +338,9 @@ static int postgresql_select(struct store *store, const char *sql, const struct 
     return 0;
 }
 
-static int begin(struct postgresql_store *self)
+static int begin(struct postgresql_store *self, const char *sql)
 {
-    int error = send_statement(self, "BEGIN", NULL, 0);
+    int error = send_statement(self, sql, NULL, 0);
 
     self->in_transaction = !error;
     return error;
@@ -385,7 +385,16 @@ static int postgresql_transact(struct store *store, enum store_step step)
 {
     struct postgresql_store *self = (struct postgresql_store *)store;
 
-    return step == STORE_BEGIN ? begin(self) : step == STORE_COMMIT ? commit(self) : rollback(self);
+    switch (step) {
+    case STORE_BEGIN:
+        return begin(self, "BEGIN");
+    case STORE_SNAPSHOT:
+        return begin(self, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    case STORE_COMMIT:
+        return commit(self);
+    default:
+        return rollback(self);
+    }
 }
 
 static int postgresql_next(struct store *store, void *cursor)

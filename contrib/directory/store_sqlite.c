@@ -189,7 +189,10 @@ static int sqlite_run(struct store *store, const char *sql, const struct store_v
 static int sqlite_transact(struct store *store, enum store_step step)
 {
     static const char *const steps[] = {
-        [STORE_BEGIN] = "BEGIN IMMEDIATE", [STORE_COMMIT] = "COMMIT", [STORE_ROLLBACK] = "ROLLBACK"
+        [STORE_BEGIN] = "BEGIN IMMEDIATE",
+        [STORE_SNAPSHOT] = "BEGIN",
+        [STORE_COMMIT] = "COMMIT",
+        [STORE_ROLLBACK] = "ROLLBACK",
     };
 
     if (step == STORE_ROLLBACK && sqlite3_get_autocommit(((struct sqlite_store *)store)->database))
