@@ -68,8 +68,10 @@ static void note_heartbeat(struct job *job)
 {
     struct directory *directory = job->directory;
 
-    if (job->heartbeat.payload && job->heartbeat.kind == STATEMENT_HEARTBEAT)
-        presence_beat(directory->presence, &job->heartbeat, directory_now(), &job->reason);
+    if (job->heartbeat.payload && job->heartbeat.kind == STATEMENT_HEARTBEAT) {
+        presence_beat(directory->presence, directory->reader, &job->heartbeat, directory_now(), &job->reason);
+        store_clear(directory->reader);
+    }
     statement_close(&job->heartbeat);
 }
 

@@ -30,6 +30,7 @@
 #define RETRY_CAP_MS 30000
 #define FORKED_MS 10000
 #define DRAIN_MS 10
+#define SEEN_MAX 10000 /* written in one transaction, once in a long poll */
 
 struct mirror {
     struct directory directory;
@@ -53,6 +54,9 @@ struct mirror {
     uint64_t held;
     int64_t contact_s; /* 0: never */
     struct reason problem;
+    struct seen *seen; /* to be written by the thread; then `seen_done` */
+    size_t seen_count;
+    bool seen_done, seen_written;
     atomic_bool end;
 };
 
@@ -149,6 +153,28 @@ static void take(struct mirror *mirror, struct tlog_head *next)
     }
 }
 
+/* What heartbeats said, from memory into the table. */
+static void write_seen(struct mirror *mirror)
+{
+    struct store *store = mirror->follower.store;
+
+    uv_mutex_lock(&mirror->lock);
+    bool any = mirror->seen && !mirror->seen_done;
+    uv_mutex_unlock(&mirror->lock);
+    if (!any)
+        return;
+    store_begin(store);
+    presence_write(store, mirror->seen, mirror->seen_count);
+    bool written = store_commit(store) >= 0;
+    if (!written)
+        store_rollback(store);
+    uv_mutex_lock(&mirror->lock);
+    mirror->seen_written = written;
+    mirror->seen_done = true;
+    uv_mutex_unlock(&mirror->lock);
+    uv_async_send(&mirror->async);
+}
+
 static void follow(struct mirror *mirror)
 {
     const struct tlog_head *head = &mirror->follower.head;
@@ -176,8 +202,11 @@ static void run_thread(void *context)
 {
     struct mirror *mirror = context;
 
-    while (!is_ending(mirror))
+    while (!is_ending(mirror)) {
+        write_seen(mirror);
         follow(mirror);
+    }
+    write_seen(mirror);
 }
 
 /* ---- The loop */
@@ -202,6 +231,21 @@ static void serve(struct mirror *mirror)
     log_info("serving %" PRIu64 " statements of %s", directory->head.checkpoint.size, mirror->options.url);
 }
 
+/* Under the lock: takes back what was written, and gives the thread what came since. */
+static void hand_over_seen(struct mirror *mirror)
+{
+    struct presence *presence = mirror->directory.presence;
+
+    if (mirror->seen && mirror->seen_done) {
+        presence_written(presence, mirror->seen, mirror->seen_count, mirror->seen_written);
+        mirror->seen = NULL;
+    }
+    if (!mirror->seen) {
+        mirror->seen_done = false;
+        mirror->seen = presence_take_changed(presence, SEEN_MAX, &mirror->seen_count);
+    }
+}
+
 static void on_news(uv_async_t *async)
 {
     struct mirror *mirror = async->data;
@@ -209,6 +253,7 @@ static void on_news(uv_async_t *async)
     uint64_t before = directory->head.checkpoint.size;
 
     uv_mutex_lock(&mirror->lock);
+    hand_over_seen(mirror);
     struct tlog_head news = mirror->news;
     mirror->news = (struct tlog_head){ 0 };
     uv_mutex_unlock(&mirror->lock);
@@ -340,8 +385,9 @@ static int open_mirror(struct mirror *mirror, struct reason *reason)
         error = open_log(mirror, reason);
     if (!error)
         error = store_open(mirror->options.store, STORE_READ, &directory->reader, reason);
-    if (!error)
-        error = presence_open(directory->reader, &directory->presence);
+    directory->presence = presence_new();
+    if (!error && !directory->presence)
+        error = -ENOMEM;
     if (!error)
         error = feed_new(directory, &directory->feed);
     if (!error)
@@ -355,6 +401,8 @@ static void close_mirror(struct mirror *mirror)
 
     if (mirror->running)
         uv_thread_join(&mirror->thread);
+    if (mirror->seen)
+        presence_written(directory->presence, mirror->seen, mirror->seen_count, true);
     follower_close(&mirror->follower);
     tlog_head_close(&mirror->news);
     presence_free(directory->presence);
