@@ -1,7 +1,9 @@
 # Programs of the benchmarks, and what each benchmark has to have built: only `node` needs the image.
 
 BENCH_PROGRAMS = actor
-BENCH_NEEDS = host $(BENCH_PROGRAMS:%=$(B)/test/%) $(if $(BENCH),$(if $(filter node,$(BENCH)),image,node),image)
+# Those that are built for this machine, with its own libraries (libpq).
+BENCH_HOST_PROGRAMS = load
+BENCH_NEEDS = host $(BENCH_PROGRAMS:%=$(B)/test/%) $(BENCH_HOST_PROGRAMS:%=$(B)/test/%) $(if $(BENCH),$(if $(filter node,$(BENCH)),image,node),image)
 
 .PHONY: bench
 bench: $(BENCH_NEEDS)
@@ -13,3 +15,12 @@ $(B)/test/$(1): $(call objects,node,contrib/bench/$(1).c)
 	@strip $$@
 endef
 $(foreach program,$(BENCH_PROGRAMS),$(eval $(call bench_program_rule,$(program))))
+
+load_SOURCES = $(addprefix contrib/bench/, load.c load_http.c load_postgresql.c grid.c records.c)
+
+define bench_host_program_rule
+$(B)/test/$(1): $(call objects,host,$($(1)_SOURCES)) $(B)/obj/host/lib.a
+	@mkdir -p $$(@D)
+	@$$(host_CC) $$(LDFLAGS) $$(host_CFLAGS) $$^ -o $$@ -lcjson -lsodium -lpq
+endef
+$(foreach program,$(BENCH_HOST_PROGRAMS),$(eval $(call bench_host_program_rule,$(program))))
