@@ -11,3 +11,7 @@ int witness_run(int argc, char **argv);
 int mirror_run(int argc, char **argv);
 /* Replays a log and checks everything. */
 int verify_run(int argc, char **argv);
+/* A log from one store into another. */
+int migrate_run(int argc, char **argv);
+/* A copy of a store that is in use. */
+int backup_run(int argc, char **argv);

@@ -9,16 +9,16 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* ---- Version 1: the log, the views, who was seen. */
+/* ---- Version 1. The log: `entries` (`node`: whose feed has it), and `hashes` of all complete subtrees. The views,
+ * which are what a replay of the log gives: from `bots` to `contracts`. `presence`, what heartbeats said, isn't of the
+ * log. */
 
 #define TABLES_1(INT, TEXT, BYTES, KEYED)                                                                                \
-    "CREATE TABLE meta (name " TEXT " PRIMARY KEY, value " TEXT " NOT NULL)" KEYED                                       \
-    ";" /* The log: the entries and the hashes of all complete subtrees. `node`: whose feed holds it. */                 \
+    "CREATE TABLE meta (name " TEXT " PRIMARY KEY, value " TEXT " NOT NULL)" KEYED ";"                                   \
     "CREATE TABLE entries (idx " INT " PRIMARY KEY, id " TEXT " NOT NULL UNIQUE, kind " TEXT " NOT NULL,"                \
     " signer " TEXT " NOT NULL, node " TEXT ", envelope " BYTES " NOT NULL);"                                            \
     "CREATE INDEX entries_feed ON entries (node, idx) WHERE node IS NOT NULL;"                                           \
-    "CREATE TABLE hashes (level " INT ", idx " INT ", hash " BYTES " NOT NULL, PRIMARY KEY (level, idx))" KEYED          \
-    ";" /* The views: what a replay of the log gives. */                                                                 \
+    "CREATE TABLE hashes (level " INT ", idx " INT ", hash " BYTES " NOT NULL, PRIMARY KEY (level, idx))" KEYED ";"      \
     "CREATE TABLE bots (id " TEXT " PRIMARY KEY, idx " INT " NOT NULL, name " TEXT " NOT NULL UNIQUE,"                   \
     " description " TEXT " NOT NULL, created " INT " NOT NULL)" KEYED ";"                                                \
     "CREATE TABLE farms (farm " INT " PRIMARY KEY, id " TEXT " NOT NULL, idx " INT " NOT NULL, bot " TEXT " NOT NULL,"   \

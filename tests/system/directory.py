@@ -450,9 +450,8 @@ def usage(directory):
     check(pathlib.Path(directory.key).stat().st_mode & 0o777 == 0o600, "the key file is its owner's alone")
 
 
-def story(folder):
-    step("directoryd starts with an empty store and no key")
-    directory = Directory(folder)
+def chapters(directory):
+    """What holds over every back end; the world that it leaves."""
     check(directory.checkpoint()[0] == 0, "it signs the empty tree")
     world = {"alice": Principal("alice"), "bob": Principal("bob"), "node": Principal()}
     first_statements(directory, world)
@@ -465,11 +464,23 @@ def story(folder):
     feeds(directory, world)
     many(directory, world)
     killed(directory, world)
-    full_disk(directory, world)
-    stores(directory, folder)
-    usage(directory)
+    return world
+
+
+def falls_silent(directory, world):
     poll(lambda: directory.get(f"/v1/nodes/{world['node'].id}")["status"] == "down", 10, "the silent node to count as down")
     check(directory.get("/v1/nodes?status=up")["items"] == [], "a node that is silent for 3 intervals is down")
 
 
-run(story)
+def story(folder):
+    step("directoryd starts with an empty store and no key")
+    directory = Directory(folder)
+    world = chapters(directory)
+    full_disk(directory, world)
+    stores(directory, folder)
+    usage(directory)
+    falls_silent(directory, world)
+
+
+if __name__ == "__main__":
+    run(story)

@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+"""The directory over PostgreSQL: all that tests/system/directory.py shows of it over SQLite, and what is particular to a database that
+several share: kill -9 of directoryd and of the database at drawn moments, a database that is away, a writer that was cut
+off, heartbeats and feeds at one directoryd and seen at the other, moving a log between back ends."""
+
+import concurrent.futures
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+
+import sodium
+from directory import chapters, falls_silent
+from grid import GIB, SMALL, Directory, Principal, check_answer, check_log, check_views  # noqa: F401
+from postgresql import PostgreSQL, Unavailable
+from process import ROOT, program
+from story import Failed, check, poll, run, skip, step
+
+ROUNDS = 6
+
+
+def command(*words, status=0):
+    done = subprocess.run([program("directoryd"), *map(str, words)], capture_output=True, text=True, timeout=120)
+    if done.returncode != status:
+        raise Failed(f"directoryd {words[0]}: {done.returncode}, {done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def in_office(*directories):
+    said = {d: [line for line in d.process.output().splitlines() if "office" in line] for d in directories if d.process.alive}
+    return next((d for d, lines in said.items() if lines and "in office: this directoryd" in lines[-1]), None)
+
+
+def insist(directories, envelope, seconds=60):
+    """Submits until it is acknowledged, to any of them; what isn't 503 with Retry-After is a failure."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            answer = random.choice(directories).ask("POST", "/v1/statements", envelope, timeout=30)
+        except OSError:
+            time.sleep(0.05)
+            continue
+        if answer.status in (200, 201):
+            return answer.json()
+        if answer.status != 503 or "Retry-After" not in answer.headers:
+            raise Failed(f"{answer.status} {answer.body[:200]!r}")
+    raise Failed(f"not acknowledged within {seconds} s")
+
+
+def check_kept(directory, acknowledged):
+    entries = check_log(directory)
+    places = {sodium.statement_id(entry): index for index, entry in enumerate(entries)}
+    check(len(places) == len(entries) and all(places.get(name) == index for name, index in acknowledged.items()),
+          f"{len(acknowledged)} acknowledged ones are where they were said to be, none doubled")
+    check_views(directory, entries)
+
+
+def shared(server, first, folder):
+    step("a second directoryd over the same database")
+    second = Directory(folder, url=server.url, name="second")
+    check(in_office(first, second) is first, "the first is in office")
+    alice, node = Principal("shared-alice"), Principal()
+    check_answer(second, alice.bot(), second.post(alice.bot()))
+    farm = alice.sign("farm", name="shared-farm", description="")
+    number = None
+    second.post(farm)
+    for item in first.get("/v1/farms?limit=1000")["items"]:
+        number = item["farm"] if item["name"] == "shared-farm" else number
+    first.post(node.node(alice.invite(farm=number), farm=number))
+    poll(lambda: second.ask("GET", f"/v1/nodes/{node.id}").status == 200, 5, "the second to know the node", 0.02)
+    size = poll(lambda: second.checkpoint()[0] == first.checkpoint()[0] and first.checkpoint()[0], 5, "one checkpoint", 0.02)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second.get, f"/v1/nodes/{node.id}/feed?after={size - 1}&wait=30")
+        time.sleep(0.3)
+        contract = alice.contract(node)
+        begin = time.monotonic()
+        first.post(contract)
+        check(waiting.result(10)["entries"][0]["envelope"] == contract and time.monotonic() - begin < 8,
+              "a long poll at the second is woken by what was submitted to the first")
+    beat = node.heartbeat(created=int(time.time()))
+    check(second.ask("POST", f"/v1/nodes/{node.id}/heartbeat", beat).status == 200, "a heartbeat at the second")
+    poll(lambda: first.get(f"/v1/nodes/{node.id}")["used"] == SMALL, 10, "the first to know of it")
+    check(first.get(f"/v1/nodes/{node.id}")["status"] == "up", "is seen at the first")
+    check(first.ask("POST", f"/v1/nodes/{node.id}/heartbeat", beat).status == 409, "and the same one is refused there")
+    return second
+
+
+def random_kills(server, directories, acknowledged):
+    step(f"{ROUNDS} rounds of kill -9 under load, of a directoryd or the database")
+    stop, failed = [], []
+
+    def client(number):
+        try:
+            for count in range(10 ** 6):
+                if stop:
+                    return
+                envelope = Principal(f"k{number}-{count}").bot()
+                answer = insist(directories, envelope)
+                acknowledged[sodium.statement_id(envelope)] = answer["index"]
+        except Exception as error:
+            failed.append(error)
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        for number in range(6):
+            pool.submit(client, number)
+        try:
+            for number in range(ROUNDS):
+                time.sleep(random.uniform(0.2, 1.5))
+                if number % 3 == 2:
+                    server.kill9()
+                    time.sleep(random.uniform(0, 1))
+                    server.start()
+                else:
+                    victim = random.choice(directories)
+                    victim.process.kill9()
+                    time.sleep(random.uniform(0, 0.7))
+                    victim.start()
+                target = len(acknowledged) + 10
+                poll(lambda: len(acknowledged) > target or failed, 60, "statements to be acknowledged again")
+        finally:
+            stop.append(True)
+    check(not failed, f"every client went on{failed or ''}")
+    for directory in directories:
+        poll(lambda: directory.ask("GET", "/v1/stats").status == 200, 20, "reads to be served")
+        check_kept(directory, acknowledged)
+
+
+def database_away(server, directories):
+    step("the database is away, and comes back")
+    server.stop()
+    for directory in directories:
+        answer = poll(lambda: (a := directory.ask("GET", "/v1/bots")).status == 503 and a, 10, "reads to be 503")
+        check(answer.headers["Retry-After"], f"reads: 503, {answer.problem()}")
+    answer = directories[0].ask("POST", "/v1/statements", Principal("away").bot(), timeout=40)
+    check(answer.status == 503 and answer.headers["Retry-After"], f"writes: 503, {answer.problem()}")
+    server.start()
+    for directory in directories:
+        poll(lambda: directory.ask("GET", "/v1/bots").status == 200, 20, "reads to be served again")
+    insist(directories, Principal("back").bot())
+    check(True, "reads and writes are back by themselves")
+
+
+def cut_off(server, directories, acknowledged):
+    step("the one in office stands still, and believes to be in office when it goes on")
+    old = poll(lambda: in_office(*directories), 20, "one to be in office")
+    new = next(d for d in directories if d is not old)
+    old.process.child.send_signal(signal.SIGSTOP)
+    # What the server does by itself after a while (idle_session_timeout): it ends the session that it hears nothing of.
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+    envelope = Principal("new-office").bot()
+    acknowledged[sodium.statement_id(envelope)] = insist([new], envelope)["index"]
+    check(in_office(new), "another took office, and writes")
+    old.process.child.send_signal(signal.SIGCONT)
+    for count in range(5):
+        envelope = Principal(f"old-office-{count}").bot()
+        acknowledged[sodium.statement_id(envelope)] = insist([old], envelope)["index"]
+    check("out of office" in old.process.output() and in_office(new, old) is new, "the old one hands on")
+    for directory in directories:
+        check_kept(directory, acknowledged)
+
+
+def migrations(server, directories, folder):
+    step("from PostgreSQL to a file and on to another database")
+    notes = [d.checkpoint() for d in directories]
+    for directory in directories:
+        check(directory.process.stop(20), "SIGTERM ends it")
+    there, back = f"sqlite:{folder}/there.sqlite", server.url.replace("/postgres", "/second")
+    server.psql("CREATE DATABASE second")
+    say = command("migrate", server.url, there)
+    check(f"of {notes[0][0]} entries" in say, say.strip().splitlines()[-1])
+    check("give an empty store" in command("migrate", server.url, there, status=1), "not into a store that holds something")
+    child = subprocess.Popen([program("directoryd"), "migrate", there, back], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.15)
+    child.kill()
+    child.wait()
+    poll(lambda: "in the database" in subprocess.run([program("directoryd"), "migrate", there, back], capture_output=True, text=True,
+                                                     timeout=120).stdout, 30, "the one that was killed to go on")
+    command("verify", "--store", there)
+    moved = Directory(folder, url=back, name="moved")
+    check(moved.checkpoint() == notes[0], "it signs the very checkpoint, killed in the middle or not")
+    entries = check_log(moved)
+    check_views(moved, entries)
+    moved.process.stop()
+
+
+def first_light(folder):
+    step("a store of the first version")
+    path, key = folder / "first.sqlite", folder / "first-key"
+    key.write_text("".join(f"{i:02x}" for i in range(32)) + "\n")
+    key.chmod(0o600)
+    with sqlite3.connect(path) as database:
+        database.executescript((ROOT / "tests" / "fixtures" / "directory-1.sql").read_text())
+    database.close()
+    copy = folder / "copy.sqlite"
+    copy.write_bytes(path.read_bytes())
+    check("older than" in command("verify", "--store", f"sqlite:{copy}", status=1), "isn't read as it is")
+    directory = Directory(folder, ("--key", key), url=f"sqlite:{path}", name="first")
+    entries = check_log(directory)
+    check_views(directory, entries)
+    stats = directory.get("/v1/stats")
+    check((stats["statements"], stats["bots"], stats["farms"], stats["nodes"], stats["contracts"]) == (17, 2, 2, 2, 5)
+          and stats["resources"]["cru_milli"] == 12000, "is brought up to date, totals and all")
+    directory.post(Principal("later").bot())
+    say = command("backup", f"sqlite:{path}", folder / "backup.sqlite")
+    check("18 entries" in say, f"backed up while it runs: {say.strip().splitlines()[-1]}")
+    check("there already" in command("backup", f"sqlite:{path}", folder / "backup.sqlite", status=1), "never over another file")
+    directory.process.stop()
+    for store in (path, folder / "backup.sqlite"):
+        check("verified" in command("verify", "--store", f"sqlite:{store}"), f"{store.name} is what a replay of its log gives")
+
+
+def story(folder):
+    first_light(folder)
+    step("a PostgreSQL of our own")
+    try:
+        server = PostgreSQL(folder / "postgresql")
+    except Unavailable as why:
+        skip(str(why))
+    try:
+        directory = Directory(folder, url=server.url)
+        world = chapters(directory)
+        falls_silent(directory, world)
+        directories, acknowledged = [directory, shared(server, directory, folder)], {}
+        database_away(server, directories)
+        random_kills(server, directories, acknowledged)
+        cut_off(server, directories, acknowledged)
+        migrations(server, directories, folder)
+    finally:
+        server.stop()
+
+
+run(story)
