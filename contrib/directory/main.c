@@ -18,12 +18,8 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
-    { "verify", verify_run },
-    { "migrate", migrate_run },
-    { "backup", backup_run },
-    { "mirror", mirror_run },
-    { "witness", witness_run },
-    { 0 },
+    { "verify", verify_run }, { "migrate", migrate_run }, { "backup", backup_run },
+    { "mirror", mirror_run }, { "witness", witness_run }, { 0 },
 };
 
 int main(int argc, char **argv)

@@ -206,8 +206,11 @@ static void end_contract(struct store *store, const char *id)
     int64_t expires = store_integer(&rows, 0);
     struct resources reserves = live ? read_resources(&rows, 1) : (struct resources){ 0 };
     store_done(&rows);
-    if (live)
-        add_total(store, slot_of(expires), -1, -1, reserves);
+    if (!live)
+        return;
+    add_total(store, slot_of(expires), -1, -1, reserves);
+    /* A slot of none is no row: so the table is the same whichever way it came about. */
+    store_run(store, "DELETE FROM totals WHERE slot = $1 AND count = 0", VALUE_INTEGER(slot_of(expires)));
 }
 
 /* Columns: count, then pairs of high and low. */

@@ -351,8 +351,17 @@ static void apply(struct store *store, uint64_t index, enum statement_kind kind,
     "{\"node\":\"node\",\"expires\":" #expires ",\"private\":{},\"reserves\":{\"cru_milli\":1,\"mru_bytes\":2,"        \
     "\"sru_bytes\":3,\"hru_bytes\":4}}"
 
+static int64_t count_rows(struct store *store, const char *sql)
+{
+    cleanup_rows struct store_rows rows;
+
+    store_select_values(store, &rows, sql, NULL, 0);
+    return store_next(&rows) ? store_integer(&rows, 0) : -1;
+}
+
 static void the_tables_follow_the_entries(void **state)
 {
+    struct state_totals totals;
     struct store *store = open_store(STORE_WRITE);
     struct statement invite = { .kind = STATEMENT_INVITE, .id = "invite" };
     struct statement contract = { .kind = STATEMENT_CONTRACT,
@@ -383,6 +392,22 @@ static void the_tables_follow_the_entries(void **state)
     assert_true(view.farm_known && !view.signer_known && !view.invite_used_by_us);
     assert_int_equal(view.invite_uses, 1);
     assert_string_equal(view.farm_bot, "bot");
+    state_read_totals(store, 10, &totals);
+    assert_int_equal(totals.bots, 1);
+    assert_int_equal(totals.farms, 1);
+    assert_int_equal(totals.nodes, 1); /* registered twice, counted once */
+    assert_int_equal(totals.resources.hru_bytes, 40);
+    assert_int_equal(totals.contracts, 4);
+    assert_int_equal(totals.contracts_live, 2);
+    assert_int_equal(totals.reserved.mru_bytes, 4);
+    state_read_totals(store, 50, &totals);
+    assert_int_equal(totals.contracts_live, 1);
+    apply(store, 11, STATEMENT_CANCEL, "bot", "y", "{\"contract\":\"c1\"}", NULL);
+    apply(store, 12, STATEMENT_RESULT, "node", "s", "{\"contract\":\"c1\",\"state\":\"stopped\"}", NULL);
+    apply(store, 13, STATEMENT_CANCEL, "bot", "z", "{\"contract\":\"c2\"}", NULL);
+    state_read_totals(store, 10, &totals);
+    assert_int_equal(totals.contracts_live, 0);
+    assert_int_equal(count_rows(store, "SELECT count(*) FROM totals WHERE slot >= 0"), 0);
     store_rollback(store);
     assert_false(state_has_node(store, "node"));
     cJSON_Delete(contract.payload);
