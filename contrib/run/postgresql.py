@@ -29,7 +29,7 @@ def peers():
     """The folder of the unpacked programs, and the environment to run them in."""
     found = subprocess.run([ROOT / "contrib" / "deps" / "peers"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if found.returncode != 0:
-        raise Unavailable(f"PostgreSQL isn't there: {found.stderr.strip().splitlines()[-1:]}")
+        raise Unavailable(f"PostgreSQL isn't there: {(found.stderr.strip().splitlines() or ['contrib/deps/peers failed'])[-1]}")
     folder = pathlib.Path(found.stdout.strip())
     path = f"{folder}/usr/lib/postgresql/15/bin:{folder}/usr/bin:{os.environ['PATH']}"
     return folder, dict(os.environ, PATH=path, LD_LIBRARY_PATH=f"{folder}/usr/lib/x86_64-linux-gnu", LC_ALL="C")
