@@ -12,7 +12,7 @@ B = build
 NODE_PROGRAMS = zinit storaged netd provisiond
 HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 
-lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
+lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_memory.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
     note.c checkpoint.c cosignature.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
 zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c capability.c census.c cgroup.c chain.c children.c \

@@ -67,3 +67,7 @@ const cJSON *json_member(const cJSON *object, const char *name);
 
 /* Exact integers for output: cJSON prints a double, which is exact up to JSON_INTEGER_MAX. */
 cJSON *json_add_integer(cJSON *object, const char *name, int64_t value);
+
+/* From json_watch_memory on, json_memory_is_out tells whether memory was out for something of cJSON's since. */
+void json_watch_memory(void);
+bool json_memory_is_out(void);

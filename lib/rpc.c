@@ -18,6 +18,13 @@ void rpc_error_set(struct rpc_error *ret_error, int code, const char *message, c
     snprintf(ret_error->data, sizeof ret_error->data, "%s", data ? data : "");
 }
 
+/* Takes the item over; without memory for it there is none. */
+static void add_item(cJSON *object, const char *name, cJSON *item)
+{
+    if (!cJSON_AddItemToObject(object, name, item))
+        cJSON_Delete(item);
+}
+
 static cJSON *answer_error(const cJSON *id, const struct rpc_error *error)
 {
     cJSON *answer = cJSON_CreateObject();
@@ -29,7 +36,7 @@ static cJSON *answer_error(const cJSON *id, const struct rpc_error *error)
     cJSON_AddStringToObject(body, "message", error->message);
     if (error->data[0])
         cJSON_AddStringToObject(body, "data", error->data);
-    cJSON_AddItemToObject(answer, "id", id ? cJSON_Duplicate(id, true) : cJSON_CreateNull());
+    add_item(answer, "id", id ? cJSON_Duplicate(id, true) : cJSON_CreateNull());
     return answer;
 }
 
@@ -38,8 +45,8 @@ static cJSON *answer_result(const cJSON *id, cJSON *result)
     cJSON *answer = cJSON_CreateObject();
 
     cJSON_AddStringToObject(answer, "jsonrpc", "2.0");
-    cJSON_AddItemToObject(answer, "result", result ? result : cJSON_CreateNull());
-    cJSON_AddItemToObject(answer, "id", cJSON_Duplicate(id, true));
+    add_item(answer, "result", result ? result : cJSON_CreateNull());
+    add_item(answer, "id", cJSON_Duplicate(id, true));
     return answer;
 }
 
@@ -59,7 +66,7 @@ static int name_params(const cJSON *params, const struct json_rule *rules, cJSON
             cJSON_Delete(named);
             return reason_refuse(reason, "params", "there are too many");
         }
-        cJSON_AddItemToObject(named, rules[index].name, cJSON_Duplicate(item, true));
+        add_item(named, rules[index].name, cJSON_Duplicate(item, true));
     }
     *ret_named = named;
     return 0;
@@ -131,8 +138,8 @@ static cJSON *dispatch_batch(const struct rpc_method *methods, void *context, co
     answers = cJSON_CreateArray();
     for (const cJSON *request = batch->child; request; request = request->next) {
         cJSON *answer = dispatch_one(methods, context, request);
-        if (answer)
-            cJSON_AddItemToArray(answers, answer);
+        if (answer && !cJSON_AddItemToArray(answers, answer))
+            cJSON_Delete(answer);
     }
     if (!answers || answers->child)
         return answers;
@@ -140,21 +147,34 @@ static cJSON *dispatch_batch(const struct rpc_method *methods, void *context, co
     return NULL;
 }
 
+/* Half an answer would be a wrong one. */
+static char *print_answer(const cJSON *answer)
+{
+    static const char out_of_memory[] =
+        "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32603,\"message\":\"Out of memory\"},\"id\":null}";
+    char *reply = !answer || json_memory_is_out() ? NULL : json_print(answer);
+
+    return reply ? reply : strdup(out_of_memory);
+}
+
 void rpc_dispatch(const struct rpc_method *methods, void *context, const char *line, size_t size, char **ret_reply)
 {
     cleanup_json cJSON *request = NULL, *answer = NULL;
     struct rpc_error error;
     struct reason reason = { 0 };
+    int result;
 
     *ret_reply = NULL;
-    if (json_parse(line, size, RPC_LINE_BYTES_MAX, &request, &reason) != 0) {
+    json_watch_memory();
+    result = json_parse(line, size, RPC_LINE_BYTES_MAX, &request, &reason);
+    if (result == REFUSED) {
         rpc_error_set(&error, RPC_PARSE_ERROR, "Parse error", reason.text);
         answer = answer_error(NULL, &error);
-    } else if (cJSON_IsArray(request)) {
+    } else if (result == 0 && cJSON_IsArray(request)) {
         answer = dispatch_batch(methods, context, request);
-    } else {
+    } else if (result == 0) {
         answer = dispatch_one(methods, context, request);
     }
-    if (answer)
-        *ret_reply = json_print(answer);
+    if (result < 0 || answer || json_memory_is_out())
+        *ret_reply = print_answer(answer);
 }

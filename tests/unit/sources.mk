@@ -76,3 +76,6 @@ test_zinit_fault_SOURCES = zinit/fault.c
 test_zinit_running_SOURCES = tests/unit/zinit_bed.c $(filter-out zinit/main.c,$(zinit_SOURCES))
 test_zinit_spawn_SOURCES = $(addprefix zinit/, spawn.c clone.c confine.c capability.c)
 test_zinit_scale_SOURCES = tests/unit/zinit_bed.c $(filter-out zinit/main.c,$(zinit_SOURCES))
+test_zinit_scarcity_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES)) tests/unit/failing.c
+test_zinit_scarcity_LIBS = $(addprefix -Wl$(comma)--wrap=, malloc calloc realloc strdup strndup asprintf scandir pipe2 open openat epoll_ctl \
+    accept4 clone_process fork)
