@@ -227,6 +227,7 @@ static const struct json_rule TIME_RULES[] = {
     COMMON,
     { .name = "nonce", .kind = JSON_BASE64, .min = 16, .max = 64 },
     { .name = "heartbeat_s", .kind = JSON_INTEGER, .min = 1, .max = HEARTBEAT_S_MAX },
+    { .name = "uncosigned_s", .kind = JSON_INTEGER, .optional = true },
     { 0 },
 };
 

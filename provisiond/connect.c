@@ -394,5 +394,6 @@ cJSON *connect_missing(const struct node *node)
     if (node->key && !node->paths.on_disk)
         add(missing, "no disk: this node runs from memory, and forgets itself when it is switched off");
     add(missing, node->alert.text);
+    add(missing, node->uncosigned.text);
     return missing;
 }

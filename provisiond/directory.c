@@ -82,7 +82,8 @@ static int check_time(const struct directory *directory, const struct http_answe
         r = 0;
     if (r == 0)
         *ret_time = (struct directory_time){ .now = statement.created,
-                                             .heartbeat_s = json_integer(statement.payload, "heartbeat_s") };
+                                             .heartbeat_s = json_integer(statement.payload, "heartbeat_s"),
+                                             .uncosigned_s = json_integer(statement.payload, "uncosigned_s") };
     statement_close(&statement);
     return r;
 }

@@ -25,8 +25,9 @@ struct directory {
 
 /* An authenticated time. */
 struct directory_time {
-    int64_t now;         /* unix seconds, the directory's */
-    int64_t heartbeat_s; /* the pace that it asks for */
+    int64_t now;          /* unix seconds, the directory's */
+    int64_t heartbeat_s;  /* the pace that it asks for */
+    int64_t uncosigned_s; /* for how long some of its log has waited for its witnesses */
 };
 
 /* How a call went. */

@@ -16,6 +16,7 @@
 #define RETRY_MS 500
 #define RETRY_CAP_MS 15000
 #define CALL_MS 5000
+#define UNCOSIGNED_S 10      /* witnesses are asked once a second, and a dead one for 5 s: that much is no news */
 #define HEARTBEAT_S_MAX 3600 /* a directory can't make a node silent */
 
 struct heartbeat_job {
@@ -82,12 +83,29 @@ static void on_work(void *context)
         reason_refuse(&job->reason, NULL, "out of memory");
 }
 
+/* Only the directory can tell: what isn't cosigned yet is withheld from our feed, as we asked. */
+static void take_uncosigned(struct node *node, int64_t uncosigned_s)
+{
+    bool before = node->uncosigned.text[0];
+
+    node->uncosigned.text[0] = '\0';
+    if (node->directory.witnesses.quorum && uncosigned_s >= UNCOSIGNED_S)
+        reason_refuse(&node->uncosigned, "witnesses",
+                      "too few have cosigned the directory's log for %" PRId64 " s; contracts since then wait for them",
+                      uncosigned_s);
+    if (node->uncosigned.text[0] && !before)
+        log_warning("%s", node->uncosigned.text);
+    else if (before && !node->uncosigned.text[0])
+        log_info("the witnesses cosign the directory's log again");
+}
+
 void heartbeat_time(struct node *node, const struct directory_time *time_told)
 {
     char text[32];
     int64_t pace = time_told->heartbeat_s;
 
     clock_set(node->paths.root, time_told->now);
+    take_uncosigned(node, time_told->uncosigned_s);
     node->heartbeat_s = pace < 1 ? 1 : pace > HEARTBEAT_S_MAX ? HEARTBEAT_S_MAX : pace;
     if (!node->journal) /* a new node's, which is made once it is registered */
         return;
@@ -127,6 +145,8 @@ static cJSON *alerts(const struct node *node)
         cJSON_AddItemToArray(list, cJSON_CreateString("no disk: runs from memory"));
     if (node->alert.text[0])
         cJSON_AddItemToArray(list, cJSON_CreateString(node->alert.text));
+    if (node->uncosigned.text[0])
+        cJSON_AddItemToArray(list, cJSON_CreateString(node->uncosigned.text));
     return list;
 }
 

@@ -70,9 +70,10 @@ struct node {
     /* log */
     bool has_checkpoint;
     struct checkpoint checkpoint;
-    int64_t position;    /* log index of the last entry taken; -1: none */
-    bool rewritten;      /* the last answer didn't extend the log that we know */
-    struct reason alert; /* of that, kept; "" when it never happened */
+    int64_t position;         /* log index of the last entry taken; -1: none */
+    bool rewritten;           /* the last answer didn't extend the log that we know */
+    struct reason alert;      /* of that, kept; "" when it never happened */
+    struct reason uncosigned; /* the witnesses that we ask for lag behind the log; "" when they don't */
 
     /* capacity, as registered */
     struct resources capacity;

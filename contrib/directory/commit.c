@@ -2,6 +2,7 @@
 
 #include "contrib/directory/commit.h"
 
+#include "contrib/directory/cosigned.h"
 #include "contrib/directory/office.h"
 #include "contrib/directory/state.h"
 
@@ -122,6 +123,8 @@ static int run_transaction(struct commit *commit)
     for (struct submission *submission = commit->first; submission && !store->error; submission = submission->next)
         size += sequence(store, size, submission);
     presence_write(store, commit->seen, commit->seen_count);
+    if (commit->cosigned)
+        cosigned_write(store, commit->cosigned);
     commit->others_wait = write_answers(store, commit->first);
     int error = size > before ? tlog_write_ahead(store, size, &commit->head.checkpoint) : store->error;
     prove_all(store, size, commit->first);

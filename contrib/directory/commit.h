@@ -13,6 +13,7 @@ struct commit {
     struct submission *first; /* a list; the requests' or others' */
     struct seen *seen;
     size_t seen_count;
+    char *cosigned; /* a note to be kept (cosigned.h), or NULL; free()d with the commit */
 
     struct tlog_head head; /* in: the present checkpoint; out: the new one, signed */
     int error;             /* negative errno: nothing of it is in the log, or (store_commit) it isn't known */

@@ -42,6 +42,8 @@ void directory_answer_time(struct directory *directory, struct request *request,
 
     cJSON_AddStringToObject(payload, "nonce", nonce);
     json_add_integer(payload, "heartbeat_s", directory->heartbeat_s);
+    if (directory->gather)
+        json_add_integer(payload, "uncosigned_s", gather_waiting_s(directory->gather));
     int error = statement_sign(STATEMENT_TIME, payload, directory_now(), directory->signer.key, &bytes, NULL, &reason);
     if (error) {
         log_error("time can't be signed: %s", reason.text);

@@ -24,6 +24,7 @@ struct directory {
     struct log_wait *log_wait;
     struct gather *gather;     /* NULL: no witnesses */
     struct tlog_head cosigned; /* the newest that a quorum of witnesses cosigned; `note` NULL: none yet */
+    bool cosigned_unwritten;   /* it isn't in the store yet (cosigned.h) */
     struct forward *forward;   /* a mirror: where what only the directory can answer is handed on to; else NULL */
     int64_t heartbeat_s;
     unsigned jobs; /* requests that wait for the thread pool beside the sequencer's */

@@ -134,20 +134,20 @@ static int take_bundle(struct follower *follower, uint64_t index, uint64_t size,
                        struct reason *reason)
 {
     cleanup_free uint8_t *bytes = NULL;
-    size_t left, length;
+    const char *entry;
+    size_t left, size_bytes;
     unsigned count = 0;
     uint64_t number = index / TILE_WIDTH * TILE_WIDTH;
 
     if (remote_bundle(follower->remote, index, size, &bytes, &left, &count, reason))
         return REFUSED;
     *ret_bytes = left;
-    for (const uint8_t *at = bytes; count > 0; count--, number++, at += length, left -= length) {
-        length = left >= 2 ? 2 + ((size_t)at[0] << 8 | at[1]) : 0;
-        if (length == 0 || length > left)
+    for (const uint8_t *at = bytes; count > 0; count--, number++) {
+        if (!tile_next_entry(&at, &left, &entry, &size_bytes))
             return reason_refuse(reason, NULL, "the bundle with entry %" PRIu64 " is cut short", number);
         if (number < index)
             continue;
-        int result = replay_entry(follower->store, number, (const char *)at + 2, length - 2, reason);
+        int result = replay_entry(follower->store, number, entry, size_bytes, reason);
         if (result)
             return result == REFUSED ? FOLLOW_FORBIDDEN : result;
     }

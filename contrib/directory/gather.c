@@ -54,6 +54,7 @@ struct gather {
     struct peer peers[COSIGNATURE_WITNESSES_MAX];
     struct tlog_head round; /* `note` has the log's signature only */
     uint64_t round_ms;      /* when it began */
+    uint64_t waiting_ms;    /* since when an entry waits for its quorum; 0: none does */
     uv_async_t async;
     uv_timer_t timer;
     atomic_bool stopping;
@@ -119,6 +120,8 @@ static void publish(struct gather *gather)
         return;
     tlog_head_close(public);
     *public = (struct tlog_head){ gather->round.checkpoint, note };
+    directory->cosigned_unwritten = true;
+    gather->waiting_ms = directory->head.checkpoint.size > public->checkpoint.size ? gather->round_ms : 0;
     if (public->checkpoint.size == before)
         return;
     feed_wake_entries(directory->feed, before, public->checkpoint.size);
@@ -333,7 +336,14 @@ static void consider_round(struct gather *gather)
 void gather_head(struct gather *gather)
 {
     uv_update_time(gather->directory->loop);
+    if (!gather->waiting_ms)
+        gather->waiting_ms = uv_now(gather->directory->loop);
     consider_round(gather);
+}
+
+int64_t gather_waiting_s(const struct gather *gather)
+{
+    return gather->waiting_ms ? (int64_t)(uv_now(gather->directory->loop) - gather->waiting_ms) / 1000 : 0;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -365,6 +375,8 @@ int gather_new(struct directory *directory, const struct gather_options *options
         return -ENOMEM;
     gather->directory = directory;
     gather->policy = options->policy;
+    if (directory->head.checkpoint.size > directory->cosigned.checkpoint.size)
+        gather->waiting_ms = uv_now(directory->loop);
     for (size_t i = 0; i < options->policy.count; i++) {
         struct peer *peer = &gather->peers[i];
         peer->gather = gather;

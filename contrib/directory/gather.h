@@ -23,5 +23,7 @@ struct gather;
 int gather_new(struct directory *directory, const struct gather_options *options, struct gather **ret_gather);
 /* The head is a new one. */
 void gather_head(struct gather *gather);
+/* For how many seconds the oldest entry that no quorum has cosigned has waited for it; 0: there is none. */
+int64_t gather_waiting_s(const struct gather *gather);
 /* Gives up what is asked now; takes up to a second. */
 void gather_free(struct gather *gather);

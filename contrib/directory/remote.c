@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define TIMEOUT_MS 30000
+#define TILE_PATH_BYTES (16 + TILE_NAME_BYTES)
 #define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535))
 
 static int get(struct remote *remote, const char *path, unsigned wait_s, size_t max, struct http_answer *ret_answer,
@@ -90,25 +91,7 @@ int remote_checkpoint(struct remote *remote, const struct note_verifier *verifie
     return result;
 }
 
-/* ---- Names (tile.h reads them) */
-
-static void write_path(const struct tile *tile, char ret_path[static 96])
-{
-    char name[64], *at = name;
-    uint64_t unit = 1;
-
-    while (tile->index / unit >= 1000)
-        unit *= 1000;
-    for (; unit > 1; unit /= 1000)
-        at += sprintf(at, "x%03" PRIu64 "/", tile->index / unit % 1000);
-    sprintf(at, "%03" PRIu64, tile->index % 1000);
-    if (tile->level == TILE_ENTRIES)
-        snprintf(ret_path, 96, "/log/tile/entries/%s", name);
-    else
-        snprintf(ret_path, 96, "/log/tile/%d/%s", tile->level, name);
-    if (tile->width < TILE_WIDTH)
-        snprintf(ret_path + strlen(ret_path), 96 - strlen(ret_path), ".p/%u", tile->width);
-}
+/* ---- Tiles */
 
 /* The widest that a tree of `size` has of it. */
 static struct tile make_tile(int level, uint64_t index, uint64_t size)
@@ -123,15 +106,15 @@ static struct tile make_tile(int level, uint64_t index, uint64_t size)
 static int get_tile(struct remote *remote, const struct tile *tile, size_t max, struct http_answer *ret_answer,
                     struct reason *reason)
 {
-    char path[96];
+    char path[TILE_PATH_BYTES] = "/log/tile/", *name = path + strlen(path);
     struct tile full = *tile;
 
-    write_path(tile, path);
+    tile_format(tile, name);
     int result = get_ok(remote, path, 0, max, ret_answer, reason);
     if (!result || tile->width == TILE_WIDTH)
         return result;
     full.width = TILE_WIDTH;
-    write_path(&full, path);
+    tile_format(&full, name);
     return get_ok(remote, path, 0, max, ret_answer, NULL) ? result : 0;
 }
 

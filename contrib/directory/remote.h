@@ -34,8 +34,8 @@ int remote_checkpoint(struct remote *remote, const struct note_verifier *verifie
 int remote_bundle(struct remote *remote, uint64_t index, uint64_t size, uint8_t **ret_bytes, size_t *ret_size,
                   unsigned *ret_count, struct reason *reason);
 
-/* The hashes of the tile `index` of a level, as far as the tree of `size` has it, which must be something; the caller's,
- * free(). 0 and what was asked for, or REFUSED. */
+/* The hashes of the tile `index` of a level, as far as the tree of `size` has it, which must be something; the
+ * caller's, free(). 0 and what was asked for, or REFUSED. */
 int remote_tile(struct remote *remote, int level, uint64_t index, uint64_t size, uint8_t **ret_bytes, size_t *ret_size,
                 struct tile *ret_tile, struct reason *reason);
 

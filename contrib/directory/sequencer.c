@@ -179,6 +179,9 @@ static void on_committed(uv_work_t *work, int status)
     if (grown)
         directory_grew(sequencer->directory);
     presence_written(sequencer->directory->presence, commit->seen, commit->seen_count, commit->error == 0);
+    if (commit->cosigned && commit->error < 0)
+        sequencer->directory->cosigned_unwritten = true;
+    free(commit->cosigned);
     free(commit);
     if (!sequencer->directory->writer)
         fail_group(sequencer, take_group(sequencer), -ESTALE);
@@ -200,7 +203,10 @@ static void start_commit(struct sequencer *sequencer, enum sequencer_flush flush
     commit->head.checkpoint = directory->head.checkpoint;
     if (flush == SEQUENCER_SEEN)
         commit->seen = presence_take_changed(directory->presence, SEQUENCER_SEEN_MAX, &commit->seen_count);
-    if (!commit->first && !commit->seen && flush != SEQUENCER_PROVE) {
+    if (directory->cosigned_unwritten)
+        commit->cosigned = strdup(directory->cosigned.note);
+    directory->cosigned_unwritten = false;
+    if (!commit->first && !commit->seen && !commit->cosigned && flush != SEQUENCER_PROVE) {
         free(commit);
         return;
     }

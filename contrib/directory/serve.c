@@ -9,6 +9,7 @@
 #include "contrib/directory/commands.h"
 
 #include "contrib/directory/api.h"
+#include "contrib/directory/cosigned.h"
 #include "contrib/directory/feed.h"
 #include "contrib/directory/gather.h"
 #include "contrib/directory/log_wait.h"
@@ -43,8 +44,7 @@ static void write_seen(struct directory *directory)
 {
     if (directory->office)
         office_write_seen(directory->office);
-    else
-        sequencer_flush(directory->sequencer, SEQUENCER_SEEN);
+    sequencer_flush(directory->sequencer, directory->office ? SEQUENCER_GROUP : SEQUENCER_SEEN);
 }
 
 /* Waits until everything that was taken in is answered, then until who was seen is written down. */
@@ -95,7 +95,8 @@ static void on_flush(uv_timer_t *timer)
     uint64_t now = uv_now(directory->loop), beat_ms = (uint64_t)directory->heartbeat_s * 250;
     uint64_t interval = beat_ms < FLUSH_MS ? beat_ms : FLUSH_MS;
 
-    if (changed < SEQUENCER_SEEN_MAX && (!changed || now - program->flushed_ms < interval))
+    if (changed < SEQUENCER_SEEN_MAX &&
+        ((!changed && !directory->cosigned_unwritten) || now - program->flushed_ms < interval))
         return;
     program->flushed_ms = now;
     write_seen(directory);
@@ -157,6 +158,8 @@ static int open_directory(const struct options *options, struct directory *direc
         error = feed_new(directory, &directory->feed);
     if (!error)
         error = log_wait_new(directory, &directory->log_wait);
+    if (!error && options->gather.policy.count)
+        error = cosigned_load(directory, &options->gather.policy);
     if (!error && options->gather.policy.count)
         error = http_open() < 0 ? -EIO : gather_new(directory, &options->gather, &directory->gather);
     return error;

@@ -2,6 +2,8 @@
 
 #include "contrib/directory/tile.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A decimal without leading zeros, of at most 3 digits; what follows is left in *name. */
@@ -74,6 +76,37 @@ bool tile_parse(const char *name, struct tile *ret_tile)
     if (*name)
         return false;
     *ret_tile = tile;
+    return true;
+}
+
+void tile_format(const struct tile *tile, char ret_name[static TILE_NAME_BYTES])
+{
+    char *at = ret_name, *end = ret_name + TILE_NAME_BYTES;
+    uint64_t unit = 1;
+
+    if (tile->level == TILE_ENTRIES)
+        at += snprintf(at, TILE_NAME_BYTES, "entries/");
+    else
+        at += snprintf(at, TILE_NAME_BYTES, "%d/", tile->level);
+    while (tile->index / unit >= 1000)
+        unit *= 1000;
+    for (; unit > 1; unit /= 1000)
+        at += snprintf(at, (size_t)(end - at), "x%03" PRIu64 "/", tile->index / unit % 1000);
+    at += snprintf(at, (size_t)(end - at), "%03" PRIu64, tile->index % 1000);
+    if (tile->width < TILE_WIDTH)
+        snprintf(at, (size_t)(end - at), ".p/%u", tile->width);
+}
+
+bool tile_next_entry(const uint8_t **at, size_t *left, const char **ret_entry, size_t *ret_size)
+{
+    size_t size = *left >= 2 ? (size_t)(*at)[0] << 8 | (*at)[1] : 0;
+
+    if (*left < 2 || size > *left - 2)
+        return false;
+    *ret_entry = (const char *)*at + 2;
+    *ret_size = size;
+    *at += 2 + size;
+    *left -= 2 + size;
     return true;
 }
 

@@ -13,36 +13,9 @@ import threading
 import time
 
 import sodium
-from grid import Directory, Principal, Witness, check_answer, check_log, check_views, read_pages, tile_name
+from grid import Directory, Mirror, Principal, Witness, check_answer, check_log, check_views, read_pages, tile_name
 from story import Failed, check, run, step
-from process import Process, poll, program
-
-
-class Mirror(Directory):
-    """directoryd mirror; asked like a directory."""
-
-    def __init__(self, folder, name, source, vkey, options=()):
-        self.name, self.source, self.vkey, self.options = name, source, vkey, options
-        self.store, self.log, self.port = folder / f"{name}.sqlite", folder / f"{name}.log", 0
-        self.evidence = folder / f"{name}.sqlite.evidence"
-        self.start()
-
-    def start(self, wait=True):
-        self.process = Process([program("directoryd"), "mirror", self.source, "--log", self.vkey, "--store", f"sqlite:{self.store}",
-                                "--listen", f"127.0.0.1:{self.port}", *self.options], self.log, name=self.name)
-        if wait:
-            self.wait_listening()
-
-    def wait_listening(self):
-        poll(lambda: "listening on" in self.process.output(), 20, f"{self.name} to listen", 0.02)
-        line = next(line for line in self.process.output().splitlines() if line.startswith("listening on"))
-        self.port = int(line.rsplit(":", 1)[1])
-
-    def wait_size(self, size):
-        poll(lambda: self.checkpoint()[0] >= size, 20, f"{self.name} to have {size} entries", 0.02)
-
-    def problem(self):
-        return self.get("/v1/mirror")["problem"]
+from process import poll, program
 
 
 def url(directory):

@@ -1,10 +1,11 @@
-/* Tile names, against c2sp.org/tlog-tiles. */
+/* Tile names and bundles, against c2sp.org/tlog-tiles. */
 
 #include "contrib/directory/tile.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -26,7 +27,10 @@ static void reads_the_names_of_the_specification(void **state)
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct tile tile;
+        char again[TILE_NAME_BYTES];
         assert_true(tile_parse(table[i].name, &tile));
+        tile_format(&tile, again);
+        assert_string_equal(again, table[i].name);
         assert_int_equal(tile.level, table[i].tile.level);
         assert_int_equal(tile.index, table[i].tile.index);
         assert_int_equal(tile.width, table[i].tile.width);
@@ -116,12 +120,34 @@ static void knows_which_tiles_a_tree_has(void **state)
     }
 }
 
+static void takes_a_bundle_apart_and_not_beyond_its_end(void **state)
+{
+    static const uint8_t bundle[] = { 0, 1, 'a', 0, 0, 0, 2, 'b', 'c', 0, 3, 'd', 'e' };
+    static const char *const entries[] = { "a", "", "bc" };
+    const uint8_t *at = bundle;
+    const char *entry;
+    size_t left = sizeof bundle, size;
+
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        assert_true(tile_next_entry(&at, &left, &entry, &size));
+        assert_int_equal(size, strlen(entries[i]));
+        assert_memory_equal(entry, entries[i], size);
+    }
+    assert_false(tile_next_entry(&at, &left, &entry, &size));
+    assert_int_equal(left, 4);
+    left = 1;
+    assert_false(tile_next_entry(&at, &left, &entry, &size));
+    left = 0;
+    assert_false(tile_next_entry(&at, &left, &entry, &size));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_names_of_the_specification),
         cmocka_unit_test(refuses_every_other_name),
         cmocka_unit_test(knows_which_tiles_a_tree_has),
+        cmocka_unit_test(takes_a_bundle_apart_and_not_beyond_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

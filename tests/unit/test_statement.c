@@ -63,7 +63,7 @@ static const struct {
     { STATEMENT_HEARTBEAT,
       "{'nonce':" NONCE16 ",'uptime_s':7,'used':" UNITS ",'log_size':9007199254740991,'alerts':['disk vdb: slow']}",
       "" },
-    { STATEMENT_TIME, "{'nonce':" NONCE16 ",'heartbeat_s':60}", "" },
+    { STATEMENT_TIME, "{'nonce':" NONCE16 ",'heartbeat_s':60,'uncosigned_s':0}", "uncosigned_s" },
 };
 #define GOOD_COUNT (sizeof GOOD / sizeof *GOOD)
 
@@ -360,6 +360,7 @@ static void bounds_values(void **state)
         { 11, "alerts", "['']", REFUSED },
         { 12, "heartbeat_s", "0", REFUSED },
         { 12, "heartbeat_s", "86401", REFUSED },
+        { 12, "uncosigned_s", "-1", REFUSED },
     };
     struct reason reason;
 
