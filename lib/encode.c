@@ -10,56 +10,82 @@
 
 static const char BASE58_DIGITS[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
+/* The number is divided by 58^5 at a time, the most that leaves the remainder's next word within 64 bits: ten
+ * divisions, each of five digits. */
 void encode_id(const uint8_t bytes[static ID_BYTES], char ret_text[static ID_TEXT_BYTES])
 {
-    uint8_t digits[ID_TEXT_BYTES - 1] = { 0 }; /* the least significant first */
-    size_t count = 0, zeros = 0;
+    char digits[50], *first = digits + sizeof digits; /* at most 44, and zeros before them */
+    uint32_t words[ID_BYTES / 4];
+    size_t zeros = 0, top = 0;
 
-    for (size_t i = 0; i < ID_BYTES; i++) {
-        unsigned carry = bytes[i];
-        for (size_t j = 0; j < count || carry; j++) {
-            carry += (unsigned)digits[j] << 8;
-            digits[j] = (uint8_t)(carry % 58);
-            carry /= 58;
-            if (j == count)
-                count++;
+    for (size_t i = 0; i < ID_BYTES / 4; i++)
+        words[i] = (uint32_t)bytes[4 * i] << 24 | (uint32_t)bytes[4 * i + 1] << 16 | (uint32_t)bytes[4 * i + 2] << 8 |
+                   bytes[4 * i + 3];
+    while (top < ID_BYTES / 4) {
+        uint64_t rest = 0;
+        for (size_t i = top; i < ID_BYTES / 4; i++) {
+            rest = rest << 32 | words[i];
+            words[i] = (uint32_t)(rest / 656356768);
+            rest %= 656356768;
         }
+        for (int i = 0; i < 5; i++, rest /= 58)
+            *--first = BASE58_DIGITS[rest % 58];
+        while (top < ID_BYTES / 4 && words[top] == 0)
+            top++;
     }
+    while (first < digits + sizeof digits && *first == '1')
+        first++;
     while (zeros < ID_BYTES && bytes[zeros] == 0)
         zeros++; /* each is one digit '1' */
     memset(ret_text, '1', zeros);
-    for (size_t i = 0; i < count; i++)
-        ret_text[zeros + i] = BASE58_DIGITS[digits[count - 1 - i]];
-    ret_text[zeros + count] = '\0';
+    memcpy(ret_text + zeros, first, (size_t)(digits + sizeof digits - first));
+    ret_text[zeros + (size_t)(digits + sizeof digits - first)] = '\0';
 }
 
-/* bytes = bytes × 58 + digit; false when it doesn't fit. */
-static bool shift_in(uint8_t bytes[static ID_BYTES], unsigned digit)
-{
-    unsigned carry = digit;
+/* The value of each character, and one more: 0 isn't a digit. */
+static const uint8_t BASE58_VALUES[128] = {
+    ['1'] = 1,  ['2'] = 2,  ['3'] = 3,  ['4'] = 4,  ['5'] = 5,  ['6'] = 6,  ['7'] = 7,  ['8'] = 8,  ['9'] = 9,
+    ['A'] = 10, ['B'] = 11, ['C'] = 12, ['D'] = 13, ['E'] = 14, ['F'] = 15, ['G'] = 16, ['H'] = 17, ['J'] = 18,
+    ['K'] = 19, ['L'] = 20, ['M'] = 21, ['N'] = 22, ['P'] = 23, ['Q'] = 24, ['R'] = 25, ['S'] = 26, ['T'] = 27,
+    ['U'] = 28, ['V'] = 29, ['W'] = 30, ['X'] = 31, ['Y'] = 32, ['Z'] = 33, ['a'] = 34, ['b'] = 35, ['c'] = 36,
+    ['d'] = 37, ['e'] = 38, ['f'] = 39, ['g'] = 40, ['h'] = 41, ['i'] = 42, ['j'] = 43, ['k'] = 44, ['m'] = 45,
+    ['n'] = 46, ['o'] = 47, ['p'] = 48, ['q'] = 49, ['r'] = 50, ['s'] = 51, ['t'] = 52, ['u'] = 53, ['v'] = 54,
+    ['w'] = 55, ['x'] = 56, ['y'] = 57, ['z'] = 58,
+};
 
-    for (size_t i = ID_BYTES; i-- > 0;) {
-        carry += bytes[i] * 58u;
-        bytes[i] = (uint8_t)carry;
-        carry >>= 8;
+/* words = words × 58 + digit; false when it doesn't fit. */
+static bool shift_in(uint32_t words[static ID_BYTES / 4], unsigned digit)
+{
+    uint64_t carry = digit;
+
+    for (size_t i = ID_BYTES / 4; i-- > 0;) {
+        carry += words[i] * UINT64_C(58);
+        words[i] = (uint32_t)carry;
+        carry >>= 32;
     }
     return carry == 0;
 }
 
+/* A number has one form without leading '1's, so that a text is canonical when it has as many of them as the bytes have
+ * leading zeros. */
 bool decode_id(const char *text, uint8_t ret_bytes[static ID_BYTES])
 {
-    uint8_t bytes[ID_BYTES] = { 0 };
-    char again[ID_TEXT_BYTES];
+    uint32_t words[ID_BYTES / 4] = { 0 };
+    uint8_t bytes[ID_BYTES];
+    size_t ones = strspn(text, "1"), zeros = 0;
 
     if (strnlen(text, ID_TEXT_BYTES) >= ID_TEXT_BYTES)
         return false;
     for (const char *at = text; *at; at++) {
-        const char *digit = strchr(BASE58_DIGITS, *at);
-        if (!digit || !shift_in(bytes, (unsigned)(digit - BASE58_DIGITS)))
+        unsigned value = (uint8_t)*at < 128 ? BASE58_VALUES[(uint8_t)*at] : 0;
+        if (value == 0 || !shift_in(words, value - 1))
             return false;
     }
-    encode_id(bytes, again); /* the number of leading '1's must be that of leading zero bytes */
-    if (strcmp(again, text) != 0)
+    for (size_t i = 0; i < ID_BYTES; i++)
+        bytes[i] = (uint8_t)(words[i / 4] >> (24 - 8 * (i % 4)));
+    while (zeros < ID_BYTES && bytes[zeros] == 0)
+        zeros++;
+    if (ones != zeros)
         return false;
     memcpy(ret_bytes, bytes, ID_BYTES);
     return true;

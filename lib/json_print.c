@@ -56,28 +56,38 @@ static void put_number(struct output *output, double number)
 }
 
 /* RFC 8259 §7: what must be escaped, and nothing else. */
-static void put_string(struct output *output, const char *text)
+static bool must_escape(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+static void put_escaped(struct output *output, unsigned char c)
 {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    const char *known = strchr(from, c);
+    char escape[8];
+
+    if (known)
+        snprintf(escape, sizeof escape, "\\%c", to[known - from]);
+    else
+        snprintf(escape, sizeof escape, "\\u%04x", c);
+    put_text(output, escape);
+}
+
+static void put_string(struct output *output, const char *text)
+{
     const char *begin;
 
-    put_text(output, "\"");
+    put(output, "\"", 1);
     for (begin = text; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        const char *known = strchr(from, c);
-        char escape[8];
-        if (c >= 0x20 && !known)
+        if (!must_escape((unsigned char)*text))
             continue;
         put(output, begin, (size_t)(text - begin));
-        if (known)
-            snprintf(escape, sizeof escape, "\\%c", to[known - from]);
-        else
-            snprintf(escape, sizeof escape, "\\u%04x", c);
-        put_text(output, escape);
+        put_escaped(output, (unsigned char)*text);
         begin = text + 1;
     }
     put(output, begin, (size_t)(text - begin));
-    put_text(output, "\"");
+    put(output, "\"", 1);
 }
 
 static void put_value(struct output *output, const cJSON *value)

@@ -6,6 +6,7 @@
 #include "contrib/directory/office.h"
 #include "contrib/directory/state.h"
 
+#include "lib/cleanup.h"
 #include "lib/log.h"
 
 #include <stdlib.h>
@@ -136,21 +137,14 @@ static int run_transaction(struct commit *commit)
     return error;
 }
 
-static void make_answer(const struct commit *commit, struct submission *submission)
+static void make_answers(const struct commit *commit)
 {
-    if (submission->request && submission_is_logged(submission))
-        submission->answer = submission_answer(submission, commit->head.note);
-}
+    cleanup_free char *quoted = submission_quote(commit->head.note);
 
-cJSON *submission_answer(const struct submission *submission, const char *note)
-{
-    cJSON *answer = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(answer, "id", submission->statement.id);
-    json_add_integer(answer, "index", (int64_t)submission->index);
-    cJSON_AddStringToObject(answer, "checkpoint", note);
-    cJSON_AddItemToObject(answer, "proof", merkle_proof_to_json(&submission->proof));
-    return answer;
+    for (struct submission *submission = commit->first; submission; submission = submission->next) {
+        if (submission->request && submission_is_logged(submission))
+            submission->answer = submission_answer(submission, quoted);
+    }
 }
 
 void commit_run(uv_work_t *work)
@@ -169,6 +163,5 @@ void commit_run(uv_work_t *work)
     }
     if (commit->store->backend->shared && (commit->grew || commit->others_wait))
         commit->publish_error = office_publish(commit->store, commit->grew ? commit->head.note : NULL);
-    for (struct submission *submission = commit->first; submission; submission = submission->next)
-        make_answer(commit, submission);
+    make_answers(commit);
 }

@@ -23,6 +23,3 @@ struct commit {
 
 /* A uv_work_cb; `work->data` is the commit. */
 void commit_run(uv_work_t *work);
-
-/* What a request is answered whose statement is entry `index`, with `proof` for the tree of `note`. NULL: no memory. */
-cJSON *submission_answer(const struct submission *submission, const char *note);

@@ -192,8 +192,10 @@ static void read_answers(struct turn *turn)
 
 void exchange_answer_submission(struct submission *submission, const char *note)
 {
-    if (submission_is_logged(submission))
-        submission->answer = submission_answer(submission, note);
+    cleanup_free char *quoted = submission_is_logged(submission) ? submission_quote(note) : NULL;
+
+    if (quoted)
+        submission->answer = submission_answer(submission, quoted);
 }
 
 /* ---- In office */

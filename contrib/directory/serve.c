@@ -67,6 +67,8 @@ static void on_drain(uv_timer_t *timer)
     feed_free(directory->feed);
     if (directory->office)
         office_stop(directory->office);
+    sequencer_free(directory->sequencer);
+    directory->sequencer = NULL;
     uv_close((uv_handle_t *)&program->sigterm, NULL);
     uv_close((uv_handle_t *)&program->sigint, NULL);
     uv_close((uv_handle_t *)&program->flush, NULL);

@@ -16,7 +16,11 @@
 
 #define CACHE_STATEMENTS 128 /* about twice as many as directoryd has; the filters of lists make the rest */
 #define BUSY_MS 10000        /* only a back-up tool can hold the lock for long */
+#define CHECKPOINT_PAGES                                                                                               \
+    "16384" /* 64 MB of WAL until it is copied into the file: a page that many commits write is copied once */
+
 struct cached {
+    uint32_t hash;
     char *sql;
     sqlite3_stmt *statement;
 };
@@ -56,15 +60,26 @@ static int fail(struct sqlite_store *self, int code, const char *what)
     return log_fail(to_errno(code), "store: %.60s: %s", what, sqlite3_errmsg(self->database));
 }
 
+/* FNV-1a: comparing every text would cost as much as what it prepares for. */
+static uint32_t hash_text(const char *text)
+{
+    uint32_t hash = 2166136261;
+
+    for (; *text; text++)
+        hash = (hash ^ (uint8_t)*text) * 16777619;
+    return hash;
+}
+
 /* A prepared statement for this text: a kept one that is at rest, or a new one, which takes the place of an old one. */
 static int prepare(struct sqlite_store *self, const char *sql, sqlite3_stmt **ret_statement)
 {
+    uint32_t hash = hash_text(sql);
     sqlite3_stmt *statement = NULL;
     struct cached *slot;
 
     for (size_t i = 0; i < self->cached; i++) {
         slot = &self->cache[i];
-        if (strcmp(slot->sql, sql) == 0 && !sqlite3_stmt_busy(slot->statement)) {
+        if (slot->hash == hash && strcmp(slot->sql, sql) == 0 && !sqlite3_stmt_busy(slot->statement)) {
             *ret_statement = slot->statement;
             return 0;
         }
@@ -77,7 +92,7 @@ static int prepare(struct sqlite_store *self, const char *sql, sqlite3_stmt **re
     if (!copy)
         return sqlite3_finalize(statement), -ENOMEM;
     if (self->cached < CACHE_STATEMENTS) {
-        self->cache[self->cached++] = (struct cached){ copy, statement };
+        self->cache[self->cached++] = (struct cached){ hash, copy, statement };
         return 0;
     }
     do
@@ -85,7 +100,7 @@ static int prepare(struct sqlite_store *self, const char *sql, sqlite3_stmt **re
     while (sqlite3_stmt_busy(slot->statement)); /* far fewer are open at once than are kept */
     sqlite3_finalize(slot->statement);
     free(slot->sql);
-    *slot = (struct cached){ copy, statement };
+    *slot = (struct cached){ hash, copy, statement };
     return 0;
 }
 
@@ -240,7 +255,8 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
     if (code == SQLITE_OK)
         code = sqlite3_exec(self->database,
                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384",
+                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536;"
+                            "PRAGMA wal_autocheckpoint = " CHECKPOINT_PAGES,
                             NULL, NULL, NULL);
     if (code == SQLITE_OK && access == STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);

@@ -8,7 +8,6 @@
 #define FRONT_BYTES 33 /* the name of a running directoryd: 32 random hexadecimal digits, and the NUL */
 
 struct submission {
-    uv_work_t work;
     struct sequencer *sequencer;
     struct submission *next;
     struct request *request; /* NULL: another directoryd has it */
@@ -33,7 +32,7 @@ struct submission {
     uint64_t index;
     struct merkle_proof proof;
     char feed_node[ID_TEXT_BYTES];
-    cJSON *answer;
+    char *answer; /* JSON, malloc()ed; NULL: no memory */
 };
 
 /* It is in the log: `index` holds. */
@@ -41,3 +40,8 @@ static inline bool submission_is_logged(const struct submission *submission)
 {
     return submission->status == 200 || submission->status == 201;
 }
+
+/* What a request is answered whose statement is entry `index`, with `proof` for the tree of a signed note, which is
+ * given as a JSON string (submission_quote), being the same for all of a commit. free(); NULL: no memory. */
+char *submission_answer(const struct submission *submission, const char *quoted_note);
+char *submission_quote(const char *note);
