@@ -2,7 +2,7 @@
 # the sources named in <target>_SOURCES, and begins from the kept corpus in tests/fuzz/corpus/<name>. With clang, the same
 # file without main.c and with -fsanitize=fuzzer is a libFuzzer target.
 
-FUZZ_TARGETS = fuzz_json fuzz_statement fuzz_checkpoint fuzz_3bot_deployment fuzz_zinit_unit fuzz_provisiond_layer \
+FUZZ_TARGETS = fuzz_json fuzz_statement fuzz_envelope fuzz_proof fuzz_checkpoint fuzz_3bot_deployment fuzz_zinit_unit fuzz_provisiond_layer \
     fuzz_provisiond_contract fuzz_netd_lease fuzz_zinit_kmsg fuzz_directory_witness fuzz_directory_tile
 fuzz_3bot_deployment_SOURCES = $(addprefix contrib/3bot/, deployment.c yaml.c units.c)
 fuzz_3bot_deployment_LIBS = -lyaml
