@@ -13,7 +13,8 @@ import time
 
 import sodium
 from directory import chapters, falls_silent
-from grid import GIB, SMALL, Directory, Principal, check_answer, check_log, check_views  # noqa: F401
+from directory_witness import restart
+from grid import GIB, SMALL, Directory, Principal, Witness, check_answer, check_log, check_views  # noqa: F401
 from postgresql import PostgreSQL, Unavailable
 from process import ROOT, program
 from story import Failed, check, poll, run, skip, step
@@ -185,6 +186,17 @@ def migrations(server, directories, folder):
     moved.process.stop()
 
 
+def witnessed(server, folder):
+    server.psql("CREATE DATABASE witnessed")
+    directory = Directory(folder, url=server.url.replace("/postgres", "/witnessed"), name="witnessed")
+    witness = Witness(folder, "witness", directory.vkey)
+    directory.process.stop()
+    directory.options = [*witness.option, "--quorum", "1"]
+    directory.start()
+    restart(directory, [witness], [witness.vkey], quorum=1)
+    directory.process.stop()
+
+
 def first_light(folder):
     step("a store of the first version")
     path, key = folder / "first.sqlite", folder / "first-key"
@@ -227,6 +239,7 @@ def story(folder):
         random_kills(server, directories, acknowledged)
         cut_off(server, directories, acknowledged)
         migrations(server, directories, folder)
+        witnessed(server, folder)
     finally:
         server.stop()
 

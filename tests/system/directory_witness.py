@@ -154,6 +154,32 @@ def quorum(folder):
     return directory, witnesses, vkeys, node, alice
 
 
+def restart(directory, witnesses, vkeys, quorum=2):
+    step("a restart while the witnesses are away")
+    size = directory.post(Principal("before").bot())["index"] + 1
+    wait_cosigned(directory, vkeys, size, quorum)
+    for witness in witnesses:
+        witness.process.stop()
+    later = directory.post(Principal("later").bot())["index"] + 1
+    for end in ("stop", "kill9"):
+        getattr(directory.process, end)()
+        directory.start()
+        check(cosigned(directory, vkeys, quorum) == size, f"it shows the cosigned checkpoint of {size} entries, and no later one")
+    directory.process.stop()
+    options, directory.options = directory.options, [*directory.options[:-1], str(quorum + 1)]
+    if quorum < len(vkeys):
+        directory.start()
+        check(cosigned(directory, vkeys, quorum) < 0 and "that was kept isn't used" in directory.process.output(),
+              "but not when more witnesses are asked for than cosigned it")
+        directory.process.stop()
+    directory.options = options
+    directory.start()
+    for witness in witnesses:
+        witness.start()
+    wait_cosigned(directory, vkeys, later, quorum)
+    check(True, "they come back, and it goes on")
+
+
 def split_view(folder, directory, witnesses, vkeys, node, alice):
     step("the directory shows two histories: an old copy of its store goes another way under the same key")
     directory.process.stop()
@@ -173,15 +199,18 @@ def split_view(folder, directory, witnesses, vkeys, node, alice):
     poll(lambda: "has seen another history" in directory.process.output(), 20, "the directory to be told by its witnesses")
     evidence = poll(lambda: [path.read_text() for w in witnesses for path in w.state.glob("*.evidence")], 40, "a witness's evidence")
     check("signed two histories" in evidence[0], f"in words: {evidence[0].splitlines()[0]}")
-    check(cosigned(directory, vkeys, 1) < 0, "no witness has cosigned it")
+    check(cosigned(directory, vkeys, 1) <= forked["index"], "no witness has cosigned it")
     code, out = bot(folder / "fresh", directory, "verify", forked["id"], vkeys=vkeys, quorum=2)
-    check(code == 1 and "is cosigned by 0 of the 3 known witnesses" in out, "a 3bot that never saw the other one refuses it for want of witnesses")
+    check(code == 1 and f"the witnesses have cosigned only {forked['index']} entries" in out,
+          "a 3bot that never saw the other one refuses it for want of witnesses")
     code, out = bot(folder / "naive", directory, "verify", forked["id"])
     check(code == 0, "one that asks for none is deceived: this is what witnesses are for")
     code, out = bot(folder / "bot", directory, "verify", forked["id"], vkeys=vkeys, quorum=0)
     check(code == 1 and "ALARM" in out and any((folder / "bot").glob("checkpoint-*-other")),
           "one that saw the other raises the alarm, and keeps both")
-    check(feed(directory, node, "wait=1&cosigned=1").status == 503, "a node that asks for witnesses is given nothing")
+    size = directory.checkpoint(feed(directory, node, "wait=1&cosigned=1").json()["checkpoint"])[0]
+    check(size <= forked["index"] and feed(directory, node, f"wait=1&cosigned=1&from_size={size + 1}").status == 503,
+          "a node that asks for witnesses is given nothing of it")
     directory.process.stop()
     directory.store = store
     directory.start()
@@ -192,7 +221,10 @@ def split_view(folder, directory, witnesses, vkeys, node, alice):
 
 def story(folder):
     by_the_letter(folder)
-    split_view(folder, *quorum(folder))
+    world = quorum(folder)
+    restart(*world[:3])
+    split_view(folder, *world)
 
 
-run(story)
+if __name__ == "__main__":
+    run(story)
