@@ -38,7 +38,8 @@ directoryd_SOURCES = $(addprefix contrib/directory/, main.c serve.c verify.c com
     feed.c page.c view.c view_node.c presence.c explorer.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, store.c schema.c store_sqlite.c store_postgresql.c commit.c submission.c \
     office.c exchange.c migrate.c backup.c)
-directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lcurl -lz
+directoryd_SOURCES += $(addprefix contrib/directory/, address.c connection.c limiter.c limits.c listen.c tls.c metrics.c health.c)
+directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lgnutls -lcurl -lz
 
 3bot_SOURCES = $(addprefix contrib/3bot/, main.c command.c config.c session.c client.c evidence.c bot.c farm.c invite.c node.c yaml.c \
     deployment.c contracts.c contracts_tell.c deploy.c status.c verify.c units.c out.c)
@@ -128,7 +129,7 @@ endef
 comma = ,
 $(foreach program,$(HOST_PROGRAMS),$(eval $(call link_rule,host,$(program),bin)))
 $(foreach program,$(NODE_PROGRAMS),$(eval $(call link_rule,node,$(program),node)))
-$(B)/obj/host/contrib/directory/explorer.o: $(wildcard contrib/directory/web/*) # embedded by .incbin
+$(B)/obj/host/contrib/directory/explorer.o: $(wildcard contrib/directory/web/*) contrib/directory/openapi.json # embedded by .incbin
 
 # ---- Unit tests: one program a module, under ASan and UBSan on the host, and as the node has it (musl).
 # A test links lib.a and the sources named in <test>_SOURCES. UNIT_HOST_ONLY are those of programs that no node runs.

@@ -5,6 +5,7 @@
 #include "contrib/directory/explorer.h"
 #include "contrib/directory/feed.h"
 #include "contrib/directory/forward.h"
+#include "contrib/directory/health.h"
 #include "contrib/directory/log_api.h"
 #include "contrib/directory/log_wait.h"
 #include "contrib/directory/mirror.h"
@@ -14,6 +15,7 @@
 
 #include "lib/cleanup.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,51 +107,67 @@ static void get_time(struct directory *directory, struct request *request)
 /* ---- Routes */
 
 struct route {
-    const char *method, *path; /* {}: one segment; a slash at the end: all below */
+    const char *method, *path; /* {…}: one segment, or, in LOG_TILES_ROUTE, all that comes */
     void (*handle)(struct directory *directory, struct request *request);
     const struct parameter *parameters;
 };
 
 static const struct route ROUTES[] = {
     { "POST", "/v1/statements", post_statement, NULL },
-    { "GET", "/v1/statements/{}", get_statement, NULL },
-    { "GET", "/v1/nodes/{}/feed", get_feed, FEED_PARAMETERS },
-    { "POST", "/v1/nodes/{}/heartbeat", post_heartbeat, NULL },
+    { "GET", "/v1/statements/{id}", get_statement, NULL },
+    { "GET", "/v1/nodes/{id}/feed", get_feed, FEED_PARAMETERS },
+    { "POST", "/v1/nodes/{id}/heartbeat", post_heartbeat, NULL },
     { "GET", "/v1/time", get_time, TIME_PARAMETERS },
     { "GET", "/v1/bots", view_bots, VIEW_BOTS_PARAMETERS },
-    { "GET", "/v1/bots/{}", view_bot, NULL },
+    { "GET", "/v1/bots/{id}", view_bot, NULL },
     { "GET", "/v1/farms", view_farms, VIEW_FARMS_PARAMETERS },
-    { "GET", "/v1/farms/{}", view_farm, NULL },
+    { "GET", "/v1/farms/{number}", view_farm, NULL },
     { "GET", "/v1/nodes", view_nodes, VIEW_NODES_PARAMETERS },
-    { "GET", "/v1/nodes/{}", view_node, NULL },
+    { "GET", "/v1/nodes/{id}", view_node, NULL },
     { "GET", "/v1/contracts", view_contracts, VIEW_CONTRACTS_PARAMETERS },
-    { "GET", "/v1/contracts/{}", view_contract, NULL },
+    { "GET", "/v1/contracts/{id}", view_contract, NULL },
     { "GET", "/v1/stats", view_stats, NULL },
     { "GET", "/v1/log/proof", log_get_proof, LOG_PROOF_PARAMETERS },
     { "GET", "/v1/log/consistency", log_get_consistency, LOG_CONSISTENCY_PARAMETERS },
     { "GET", "/v1/mirror", mirror_get_status, NULL },
     { "GET", "/v1/log/checkpoint", log_wait_ask, LOG_WAIT_PARAMETERS },
     { "GET", "/log/checkpoint", log_get_checkpoint, NULL },
-    { "GET", LOG_TILES_PREFIX, log_get_tile, NULL },
+    { "GET", LOG_TILES_ROUTE, log_get_tile, NULL },
     { "GET", "/", explorer_page, NULL },
     { "GET", "/explorer.js", explorer_script, NULL },
     { "GET", "/explorer.css", explorer_style, NULL },
+    { "GET", "/v1/openapi.json", explorer_openapi, NULL },
+    { "GET", "/healthz", health_get, NULL },
+    { "GET", "/metrics", metrics_get, NULL },
 };
 
-/* Copies the segment that stands for {} into `argument`. */
+#define ROUTES_COUNT (sizeof ROUTES / sizeof *ROUTES)
+
+static_assert(ROUTES_COUNT < METRICS_ROUTES_MAX, "each route is counted, and what is none of them");
+
+bool api_route(size_t number, const char **ret_method, const char **ret_path)
+{
+    if (number > ROUTES_COUNT)
+        return false;
+    *ret_method = number < ROUTES_COUNT ? ROUTES[number].method : "any";
+    *ret_path = number < ROUTES_COUNT ? ROUTES[number].path : "none";
+    return true;
+}
+
+/* Copies the segment that stands for {…} into `argument`. */
 static bool match(const char *pattern, const char *path, char argument[static 128])
 {
-    const char *hole = strstr(pattern, "{}");
+    const char *hole = strchr(pattern, '{');
     size_t before = hole ? (size_t)(hole - pattern) : strlen(pattern), length;
 
-    if (!hole && strcmp(pattern, LOG_TILES_PREFIX) == 0)
-        return strncmp(path, pattern, before) == 0;
     if (!hole)
         return strcmp(path, pattern) == 0;
     if (strncmp(path, pattern, before) != 0)
         return false;
+    if (strcmp(pattern, LOG_TILES_ROUTE) == 0)
+        return true;
     length = strcspn(path + before, "/");
-    if (length < 1 || length > 127 || strcmp(path + before + length, hole + 2) != 0)
+    if (length < 1 || length > 127 || strcmp(path + before + length, strchr(hole, '}') + 1) != 0)
         return false;
     memcpy(argument, path + before, length);
     argument[length] = '\0';
@@ -158,23 +176,35 @@ static bool match(const char *pattern, const char *path, char argument[static 12
 
 void api_on_request(void *context, struct request *request)
 {
+    struct directory *directory = context;
     const struct route *found = NULL;
 
-    for (size_t i = 0; i < sizeof ROUTES / sizeof *ROUTES; i++) {
+    request->route = ROUTES_COUNT;
+    if (!limits_admit_request(&directory->limits, request))
+        return;
+    for (size_t i = 0; i < ROUTES_COUNT; i++) {
         const struct route *route = &ROUTES[i];
         if (!match(route->path, request->path, request->argument))
             continue;
         found = route;
         if (strcmp(route->method, request->method) != 0)
             continue;
+        request->route = i;
         if (request_read_query(request, route->parameters))
-            route->handle(context, request);
+            route->handle(directory, request);
         return;
     }
     if (!found) {
-        request_problem(request, 404, "there is nothing here; the API is described in contrib/directory/README.md");
+        request_problem(request, 404, "there is nothing here; the API is described in /v1/openapi.json");
         return;
     }
     request->allow = strcmp(found->method, "GET") == 0 ? "GET, HEAD" : found->method;
     request_problem(request, 405, "only %s is allowed here", request->allow);
+}
+
+void api_on_done(void *context, const struct request *request)
+{
+    struct directory *directory = context;
+
+    metrics_count_request(&directory->metrics, request);
 }

@@ -126,6 +126,8 @@ static int run_transaction(struct commit *commit)
     presence_write(store, commit->seen, commit->seen_count);
     if (commit->cosigned)
         cosigned_write(store, commit->cosigned);
+    if (commit->tries)
+        store_run_values(store, "UPDATE meta SET value = value WHERE name = 'log'", NULL, 0);
     commit->others_wait = write_answers(store, commit->first);
     int error = size > before ? tlog_write_ahead(store, size, &commit->head.checkpoint) : store->error;
     prove_all(store, size, commit->first);
@@ -147,9 +149,8 @@ static void make_answers(const struct commit *commit)
     }
 }
 
-void commit_run(uv_work_t *work)
+static void run(struct commit *commit)
 {
-    struct commit *commit = work->data;
     const struct tlog_signer *signer = commit->signer;
 
     commit->error = run_transaction(commit);
@@ -164,4 +165,13 @@ void commit_run(uv_work_t *work)
     if (commit->store->backend->shared && (commit->grew || commit->others_wait))
         commit->publish_error = office_publish(commit->store, commit->grew ? commit->head.note : NULL);
     make_answers(commit);
+}
+
+void commit_run(uv_work_t *work)
+{
+    struct commit *commit = work->data;
+    uint64_t began_ns = uv_hrtime();
+
+    run(commit);
+    commit->duration_ns = uv_hrtime() - began_ns;
 }

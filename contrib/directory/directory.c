@@ -7,8 +7,11 @@
 
 #include "lib/log.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define GZIP_BYTES_MIN 1024 /* less fits into a packet as it is */
 
 int64_t directory_now(void)
 {
@@ -33,6 +36,49 @@ void directory_finish_read(struct directory *directory, struct request *request)
     if (store_clear(directory->reader) < 0)
         request_problem(request, 503, "the store can't be read now");
 }
+
+/* ---- gzip */
+
+struct gzip_job {
+    uv_work_t work;
+    struct directory *directory;
+    struct request *request;
+};
+
+static void on_gzip(uv_work_t *work)
+{
+    struct gzip_job *job = work->data;
+
+    request_gzip(job->request);
+}
+
+static void on_gzipped(uv_work_t *work, int status)
+{
+    struct gzip_job *job = work->data;
+
+    job->directory->jobs--;
+    request_resume(job->request);
+    free(job);
+}
+
+/* Without memory for it the answer goes out as it is. */
+void directory_gzip(struct directory *directory, struct request *request)
+{
+    struct gzip_job *job;
+
+    request->varies = true;
+    if (request->status != 200 || request->answer_size < GZIP_BYTES_MIN || !request_takes_gzip(request))
+        return;
+    job = malloc(sizeof *job);
+    if (!job)
+        return;
+    *job = (struct gzip_job){ .work.data = job, .directory = directory, .request = request };
+    directory->jobs++;
+    request_wait(request);
+    uv_queue_work(directory->loop, &job->work, on_gzip, on_gzipped);
+}
+
+/* ---- The time */
 
 void directory_answer_time(struct directory *directory, struct request *request, const char *nonce)
 {

@@ -4,6 +4,8 @@
  * used on the loop's thread but for `writer`, which is the sequencer's while a commit runs. It is NULL while another
  * directoryd writes the log (office.h). */
 
+#include "contrib/directory/limits.h"
+#include "contrib/directory/metrics.h"
 #include "contrib/directory/presence.h"
 #include "contrib/directory/server.h"
 #include "contrib/directory/store.h"
@@ -27,6 +29,8 @@ struct directory {
     bool cosigned_unwritten;   /* it isn't in the store yet (cosigned.h) */
     struct forward *forward;   /* a mirror: where what only the directory can answer is handed on to; else NULL */
     int64_t heartbeat_s;
+    struct limits limits;
+    struct metrics metrics;
     unsigned jobs; /* requests that wait for the thread pool beside the sequencer's */
 };
 
@@ -42,6 +46,10 @@ void directory_grew(struct directory *directory);
 /* Answers 503 when the reader's session failed during the request (logged where it began), whatever was answered
  * before. */
 void directory_finish_read(struct directory *directory, struct request *request);
+
+/* Compresses what was just answered, in the thread pool, when it is large enough to be worth it and the client takes
+ * gzip. */
+void directory_gzip(struct directory *directory, struct request *request);
 
 /* Answers with the `time` envelope: the directory's word on what time it is, over the asker's nonce (base64). */
 void directory_answer_time(struct directory *directory, struct request *request, const char *nonce);

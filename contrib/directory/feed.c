@@ -3,6 +3,7 @@
 
 #include "contrib/directory/feed.h"
 
+#include "contrib/directory/ring.h"
 #include "contrib/directory/state.h"
 
 #include "lib/log.h"
@@ -18,11 +19,6 @@
 #define ENTRIES_MAX 256                                  /* in one answer; the rest comes with the next request */
 #define ENTRIES_BYTES_MAX (1024UL * 1024)                /* of envelopes, likewise */
 
-/* Links of a ring; a head alone points to itself. */
-struct ring {
-    struct ring *previous, *next;
-};
-
 struct waiter {
     struct ring by_node, by_time;
     struct request *request;
@@ -32,32 +28,13 @@ struct waiter {
 struct feed {
     struct directory *directory;
     struct ring buckets[BUCKETS], wheel[WHEEL];
+    size_t waiting;
     uint64_t slot; /* where the wheel stands: uv_now by SLOT_MS */
     uv_timer_t timer;
     bool released;
 };
 
-static void ring_init(struct ring *ring)
-{
-    ring->previous = ring->next = ring;
-}
-
-static void ring_add(struct ring *head, struct ring *item)
-{
-    item->previous = head->previous;
-    item->next = head;
-    head->previous->next = item;
-    head->previous = item;
-}
-
-static void ring_remove(struct ring *item)
-{
-    item->previous->next = item->next;
-    item->next->previous = item->previous;
-    ring_init(item);
-}
-
-#define waiter_of(ring, member) ((struct waiter *)((char *)(ring)-offsetof(struct waiter, member)))
+#define waiter_of(item, member) ring_owner(item, struct waiter, member)
 
 /* ---- The answer */
 
@@ -150,8 +127,9 @@ static struct ring *bucket_of(struct feed *feed, const char *node)
     return &feed->buckets[hash % BUCKETS];
 }
 
-static void end_wait(struct waiter *waiter)
+static void end_wait(struct feed *feed, struct waiter *waiter)
 {
+    feed->waiting--;
     ring_remove(&waiter->by_node);
     ring_remove(&waiter->by_time);
     request_resume(waiter->request);
@@ -169,6 +147,7 @@ static void begin_wait(struct feed *feed, struct request *request, const struct 
     *waiter = (struct waiter){ .request = request, .query = *query };
     ring_add(bucket_of(feed, request->argument), &waiter->by_node);
     ring_add(&feed->wheel[(feed->slot + (uint64_t)query->wait_s * 1000 / SLOT_MS) % WHEEL], &waiter->by_time);
+    feed->waiting++;
     request_wait(request);
 }
 
@@ -203,7 +182,7 @@ void feed_wake(struct feed *feed, const char *node)
             continue;
         try_answer(feed, waiter->request, &waiter->query, false);
         if (waiter->request->status)
-            end_wait(waiter);
+            end_wait(feed, waiter);
     }
 }
 
@@ -224,7 +203,7 @@ static void answer_slot(struct feed *feed, struct ring *slot)
     while (slot->next != slot) {
         struct waiter *waiter = waiter_of(slot->next, by_time);
         try_answer(feed, waiter->request, &waiter->query, true);
-        end_wait(waiter);
+        end_wait(feed, waiter);
     }
 }
 
@@ -263,6 +242,11 @@ int feed_new(struct directory *directory, struct feed **ret_feed)
     uv_timer_start(&feed->timer, on_slot, SLOT_MS, SLOT_MS);
     *ret_feed = feed;
     return 0;
+}
+
+size_t feed_waiting(const struct feed *feed)
+{
+    return feed->waiting;
 }
 
 static void on_closed(uv_handle_t *handle)

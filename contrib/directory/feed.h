@@ -18,6 +18,8 @@ struct feed_query {
 
 int feed_new(struct directory *directory, struct feed **ret_feed);
 /* Nobody may be waiting: see feed_release. */
+/* How many wait. */
+size_t feed_waiting(const struct feed *feed);
 void feed_free(struct feed *feed);
 
 /* Answers for the node `request->argument`, now or within wait_s. */

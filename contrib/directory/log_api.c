@@ -1,5 +1,5 @@
 /* Tiles, bundles and proofs out of the store. Bundles are text, so they go out as gzip to whoever takes it (tlog-tiles,
- * "Log entries"), compressed in the thread pool; hashes don't compress. */
+ * "Log entries"); hashes don't compress. */
 
 #include "contrib/directory/log_api.h"
 
@@ -12,7 +12,6 @@
 #define PARTIAL                                                                                                        \
     "public, max-age=3600, immutable" /* never changes either, but nobody asks for it any more once it's full */
 #define SHORT "public, max-age=1"     /* tlog-tiles, "Checkpoints": at most a few seconds */
-#define GZIP_BYTES_MIN 512
 
 /* ---- The checkpoint */
 
@@ -31,41 +30,6 @@ void log_get_checkpoint(struct directory *directory, struct request *request)
 
 /* ---- Tiles and bundles */
 
-struct gzip_job {
-    uv_work_t work;
-    struct directory *directory;
-    struct request *request;
-};
-
-static void on_gzip(uv_work_t *work)
-{
-    struct gzip_job *job = work->data;
-
-    request_gzip(job->request);
-}
-
-static void on_gzipped(uv_work_t *work, int status)
-{
-    struct gzip_job *job = work->data;
-
-    job->directory->jobs--;
-    request_resume(job->request);
-    free(job);
-}
-
-/* Without memory for it the bundle goes out as it is. */
-static void begin_gzip(struct directory *directory, struct request *request)
-{
-    struct gzip_job *job = malloc(sizeof *job);
-
-    if (!job)
-        return;
-    *job = (struct gzip_job){ .work.data = job, .directory = directory, .request = request };
-    directory->jobs++;
-    request_wait(request);
-    uv_queue_work(directory->loop, &job->work, on_gzip, on_gzipped);
-}
-
 static void answer_tile(struct directory *directory, struct request *request, const struct tile *tile)
 {
     size_t size;
@@ -78,10 +42,9 @@ static void answer_tile(struct directory *directory, struct request *request, co
     }
     request->cache_control = tile->width == TILE_WIDTH ? IMMUTABLE : PARTIAL;
     request->tagged = true;
-    request->varies = tile->level == TILE_ENTRIES;
     request_answer_bytes(request, "application/octet-stream", bytes, size);
-    if (request->varies && size >= GZIP_BYTES_MIN && request_takes_gzip(request))
-        begin_gzip(directory, request);
+    if (tile->level == TILE_ENTRIES)
+        directory_gzip(directory, request);
 }
 
 void log_get_tile(struct directory *directory, struct request *request)

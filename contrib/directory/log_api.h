@@ -6,6 +6,7 @@
 #include "contrib/directory/directory.h"
 
 #define LOG_TILES_PREFIX "/log/tile/"
+#define LOG_TILES_ROUTE LOG_TILES_PREFIX "{tile}"
 
 extern const struct parameter LOG_PROOF_PARAMETERS[], LOG_CONSISTENCY_PARAMETERS[];
 

@@ -106,6 +106,11 @@ int log_wait_new(struct directory *directory, struct log_wait **ret_wait)
     return 0;
 }
 
+size_t log_wait_waiting(const struct log_wait *wait)
+{
+    return wait->count;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     free(handle->data);

@@ -13,6 +13,8 @@ extern const struct parameter LOG_WAIT_PARAMETERS[];
 
 int log_wait_new(struct directory *directory, struct log_wait **ret_wait);
 /* Nobody may be waiting: see log_wait_release. */
+/* How many wait. */
+size_t log_wait_waiting(const struct log_wait *wait);
 void log_wait_free(struct log_wait *wait);
 /* Takes the request of `above` and `wait`: answers it now or later. */
 void log_wait_ask(struct directory *directory, struct request *request);

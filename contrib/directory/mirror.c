@@ -217,7 +217,12 @@ static void stop(struct mirror *mirror);
 static void serve(struct mirror *mirror)
 {
     struct directory *directory = &mirror->directory;
-    struct server_options server = { mirror->options.listen, api_on_request, directory };
+    struct server_options server = {
+        .listen = mirror->options.listen,
+        .on_request = api_on_request,
+        .on_done = api_on_done,
+        .context = directory,
+    };
     struct reason reason = { 0 };
 
     if (server_open(directory->loop, &server, &directory->server, &reason)) {
@@ -292,6 +297,15 @@ void mirror_get_status(struct directory *directory, struct request *request)
         cJSON_AddNullToObject(answer, "problem");
     uv_mutex_unlock(&mirror->lock);
     request_answer_json(request, 200, answer);
+}
+
+void mirror_get_problem(struct directory *directory, struct reason *ret_problem)
+{
+    struct mirror *mirror = (struct mirror *)directory; /* its first member */
+
+    uv_mutex_lock(&mirror->lock);
+    *ret_problem = mirror->problem;
+    uv_mutex_unlock(&mirror->lock);
 }
 
 static void on_drain(uv_timer_t *timer)

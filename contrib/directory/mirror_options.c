@@ -2,7 +2,7 @@
 
 #include "contrib/directory/mirror_options.h"
 
-#include "contrib/directory/server.h"
+#include "contrib/directory/listen.h"
 #include "contrib/directory/store.h"
 
 #include <getopt.h>
@@ -80,7 +80,7 @@ static int take_option(int option, struct mirror_options *options, struct reason
         return 0;
     case 'a':
         options->listen = optarg;
-        return server_check_listen(optarg, reason);
+        return listen_check(optarg, reason);
     case 'c':
         options->ca = optarg;
         return 0;

@@ -45,6 +45,7 @@ struct office {
     struct submission *pending, **pending_last; /* sent, or to be sent with the next turn */
     struct submission *incoming, **incoming_last;
     int64_t numbers;
+    uint64_t held_ms; /* when another was last seen to hold it, by uv_now */
 };
 
 /* ---- In office, or not */
@@ -129,6 +130,8 @@ static void on_elected(uv_work_t *work, int status)
     struct office *office = election->office;
 
     office->electing = false;
+    if (election->error == STORE_HELD)
+        office->held_ms = uv_now(office->directory->loop);
     if (!election->error)
         enter(office, election);
     else if (election->error != STORE_HELD && !office->reported)
@@ -447,6 +450,12 @@ void office_start(struct office *office)
     office->tick.data = office;
     uv_timer_start(&office->tick, on_tick, TICK_MS, TICK_MS);
     start_turn(office);
+}
+
+bool office_is_filled(const struct office *office)
+{
+    return office->directory->writer ||
+           (office->held_ms && uv_now(office->directory->loop) - office->held_ms < FORWARD_WAIT_MS);
 }
 
 bool office_is_idle(const struct office *office)

@@ -35,6 +35,8 @@ void office_forward(struct office *office, struct submission *submission);
 void office_write_seen(struct office *office);
 /* The writer failed: it is given up, and the next one is elected among all. */
 void office_leave(struct office *office);
+/* Somebody, this one or another, is in office, as far as was seen within some seconds. */
+bool office_is_filled(const struct office *office);
 bool office_is_idle(const struct office *office);
 
 /* Tells the others of what was committed, and of the signed note when it isn't NULL; in the pool. 0 or negative errno.

@@ -2,7 +2,7 @@
 
 #include "contrib/directory/options.h"
 
-#include "contrib/directory/server.h"
+#include "contrib/directory/listen.h"
 #include "contrib/directory/store.h"
 
 #include <getopt.h>
@@ -14,7 +14,8 @@
 
 static const char USAGE[] =
     "usage: directoryd --store URL --key FILE --listen ADDRESS:PORT [--name ORIGIN] [--heartbeat SECONDS]\n"
-    "                  [--witness VKEY,URL …] [--quorum NUMBER]\n"
+    "                  [--witness VKEY,URL …] [--quorum NUMBER] [--tls-cert FILE --tls-key FILE]\n"
+    "                  [--behind-proxy ADDRESS …] [--connections NUMBER] [--rate-address NUMBER] [--rate-key NUMBER]\n"
     "       directoryd verify | mirror | witness --help\n"
     "\n"
     "Serves the grid's directory: a verifiable log of signed statements, and the views computed from it.\n"
@@ -26,12 +27,133 @@ static const char USAGE[] =
     "  --heartbeat SECONDS      the pace of the nodes' heartbeats, 1 to 86400 (60)\n"
     "  --witness VKEY,URL       asks this witness to cosign the checkpoints; up to 16 of them\n"
     "  --quorum NUMBER          how many of them a checkpoint needs (more than half of them)\n"
+    "  --tls-cert FILE          serves HTTPS with this certificate and those up to its authority (PEM); SIGHUP has it\n"
+    "                           and the key read again\n"
+    "  --tls-key FILE           its private key (PEM)\n"
+    "  --behind-proxy ADDRESS   believes the X-Forwarded-For of requests from this address; up to 16 of them\n"
+    "  --connections NUMBER     at most so many at once (as open files and half of the memory allow)\n"
+    "  --rate-address NUMBER    requests a second from one address, IPv6: from a /64, not counting loopback; ten "
+    "times\n"
+    "                           as many at once; 0: no limit (1000)\n"
+    "  --rate-key NUMBER        statements a minute by one key; 0: no limit (600)\n"
     "  --help                   this text\n";
+
+#define HEARTBEAT_MAX_S 86400
+#define RATE_ADDRESS_MAX 100000
+#define RATE_KEY_MAX 1000000
+#define BEATS_PER_INTERVAL 4 /* of a node that starts again and again, or has a bad line */
+#define BEATS_PER_MIN 60     /* in any case */
 
 static int usage_error(const char *text)
 {
     fprintf(stderr, "directoryd: %s\n\n%s", text, USAGE);
     return EXIT_USAGE;
+}
+
+/* A number in decimal digits, at most `max`. */
+static bool read_number(const char *text, long max, long *ret_number)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+
+    if (end == text || *end || strspn(text, "0123456789") != strlen(text) || number > max)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+static int read_number_option(struct options *options, int option, const char *text, long *ret_quorum)
+{
+    long number;
+
+    switch (option) {
+    case 'b':
+        if (!read_number(text, HEARTBEAT_MAX_S, &number) || number < 1)
+            return usage_error("--heartbeat must be a number of seconds from 1 to 86400");
+        options->heartbeat_s = number;
+        return 0;
+    case 'q':
+        if (!read_number(text, COSIGNATURE_WITNESSES_MAX, ret_quorum) || *ret_quorum < 1)
+            return usage_error("--quorum must be a number of witnesses");
+        return 0;
+    case 'c':
+        if (!read_number(text, 1000000, &number) || number < 16)
+            return usage_error("--connections must be a number from 16 to 1000000");
+        options->connections_max = (size_t)number;
+        return 0;
+    case 'a':
+        if (!read_number(text, RATE_ADDRESS_MAX, &number))
+            return usage_error("--rate-address must be a number from 0 to 100000");
+        options->limits.address_per_s = (unsigned)number;
+        return 0;
+    default:
+        if (!read_number(text, RATE_KEY_MAX, &number))
+            return usage_error("--rate-key must be a number from 0 to 1000000");
+        options->limits.key_per_min = (unsigned)number;
+        return 0;
+    }
+}
+
+static int add_proxy(struct address_proxies *proxies, const char *text)
+{
+    if (proxies->count == ADDRESS_PROXIES_MAX)
+        return usage_error("--behind-proxy: there may be up to 16");
+    if (!address_parse(text, &proxies->addresses[proxies->count]))
+        return usage_error("--behind-proxy must be an IP address, as in 127.0.0.1 or ::1");
+    proxies->count++;
+    return 0;
+}
+
+static int read_option(struct options *options, int option, char *text, long *ret_quorum)
+{
+    struct reason reason = { 0 };
+
+    switch (option) {
+    case 's':
+        options->store = text;
+        return 0;
+    case 'k':
+        options->key = text;
+        return 0;
+    case 'l':
+        options->listen = text;
+        return 0;
+    case 'n':
+        options->name = text;
+        return 0;
+    case 'T':
+        options->tls_certificate = text;
+        return 0;
+    case 'K':
+        options->tls_key = text;
+        return 0;
+    case 'p':
+        return add_proxy(&options->proxies, text);
+    case 'w':
+        return gather_add_witness(&options->gather, text, &reason) ? usage_error(reason.text) : 0;
+    default:
+        return read_number_option(options, option, text, ret_quorum);
+    }
+}
+
+/* What each option alone doesn't show. */
+static int check_options(struct options *options, long quorum)
+{
+    struct reason reason = { 0 };
+
+    if (!options->store || !options->key || !options->listen)
+        return usage_error("--store, --key and --listen are needed");
+    if (!store_backend_of(options->store))
+        return usage_error("--store must be sqlite:PATH or postgresql://…");
+    if (listen_check(options->listen, &reason))
+        return usage_error(reason.text);
+    if (!options->tls_certificate != !options->tls_key)
+        return usage_error("--tls-cert and --tls-key go together");
+    if (quorum > (long)options->gather.policy.count)
+        return usage_error("--quorum is more than there are witnesses");
+    options->gather.policy.quorum = quorum ? (unsigned)quorum : (unsigned)options->gather.policy.count / 2 + 1;
+    options->limits.beats_per_min = BEATS_PER_MIN + (unsigned)(BEATS_PER_INTERVAL * 60 / options->heartbeat_s);
+    return 0;
 }
 
 int options_read(int argc, char **argv, struct options *ret_options)
@@ -44,61 +166,36 @@ int options_read(int argc, char **argv, struct options *ret_options)
         { "heartbeat", required_argument, NULL, 'b' },
         { "witness", required_argument, NULL, 'w' },
         { "quorum", required_argument, NULL, 'q' },
+        { "tls-cert", required_argument, NULL, 'T' },
+        { "tls-key", required_argument, NULL, 'K' },
+        { "behind-proxy", required_argument, NULL, 'p' },
+        { "connections", required_argument, NULL, 'c' },
+        { "rate-address", required_argument, NULL, 'a' },
+        { "rate-key", required_argument, NULL, 'r' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    struct options options = { .name = "zos-directory", .heartbeat_s = 60 };
-    struct reason reason = { 0 };
+    struct options options = { .name = "zos-directory", .heartbeat_s = 60, .limits = { 1000, 600, 0 } };
     long quorum = 0;
-    char *end;
+    int error = 0;
 
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
-        switch (option) {
-        case 's':
-            options.store = optarg;
-            break;
-        case 'k':
-            options.key = optarg;
-            break;
-        case 'l':
-            options.listen = optarg;
-            break;
-        case 'n':
-            options.name = optarg;
-            break;
-        case 'b':
-            options.heartbeat_s = strtol(optarg, &end, 10);
-            if (*end || options.heartbeat_s < 1 || options.heartbeat_s > 86400)
-                return usage_error("--heartbeat must be a number of seconds from 1 to 86400") + 1;
-            break;
-        case 'w':
-            if (gather_add_witness(&options.gather, optarg, &reason))
-                return usage_error(reason.text) + 1;
-            break;
-        case 'q':
-            quorum = strtol(optarg, &end, 10);
-            if (*end || quorum < 1)
-                return usage_error("--quorum must be a number of witnesses") + 1;
-            break;
-        case 'h':
+    for (int option; !error && (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+        if (option == 'h') {
             fputs(USAGE, stdout);
             return EXIT_SUCCESS + 1;
-        default:
+        }
+        if (option == '?') {
             fputs(USAGE, stderr);
             return EXIT_USAGE + 1;
         }
+        error = read_option(&options, option, optarg, &quorum);
     }
-    if (optind < argc)
-        return usage_error("takes options only") + 1;
-    if (!options.store || !options.key || !options.listen)
-        return usage_error("--store, --key and --listen are needed") + 1;
-    if (!store_backend_of(options.store))
-        return usage_error("--store must be sqlite:PATH or postgresql://…") + 1;
-    if (server_check_listen(options.listen, &reason))
-        return usage_error(reason.text) + 1;
-    if (quorum > (long)options.gather.policy.count)
-        return usage_error("--quorum is more than there are witnesses") + 1;
-    options.gather.policy.quorum = quorum ? (unsigned)quorum : (unsigned)options.gather.policy.count / 2 + 1;
+    if (!error && optind < argc)
+        error = usage_error("takes options only");
+    if (!error)
+        error = check_options(&options, quorum);
+    if (error)
+        return error + 1;
     *ret_options = options;
     return 0;
 }

@@ -101,6 +101,17 @@ static bool read_rows(struct page *page, struct directory *directory, const stru
     return found == wanted;
 }
 
+/* What a view shows changes at any time: a cache may keep it, and has to ask each time whether it still holds. */
+static void finish(struct directory *directory, struct request *request)
+{
+    directory_finish_read(directory, request);
+    if (request->status != 200)
+        return;
+    request->cache_control = "no-cache";
+    request->tagged = true;
+    directory_gzip(directory, request);
+}
+
 void page_answer_list(struct directory *directory, struct request *request, const struct page_view *view,
                       struct page_query *query)
 {
@@ -119,7 +130,7 @@ void page_answer_list(struct directory *directory, struct request *request, cons
     else
         cJSON_AddNullToObject(answer, "next");
     request_answer_json(request, 200, answer);
-    directory_finish_read(directory, request);
+    finish(directory, request);
 }
 
 void page_begin(struct page_query *query, const struct page_view *view)
@@ -142,7 +153,7 @@ void page_answer_one(struct directory *directory, struct request *request, const
         request_answer_json(request, 200, view->make(directory, &rows, NULL));
     else
         request_problem(request, 404, "there is no %s %s", view->thing, request->argument);
-    directory_finish_read(directory, request);
+    finish(directory, request);
 }
 
 void page_add_resources(cJSON *item, const char *name, struct resources resources)

@@ -181,7 +181,7 @@ enum MHD_Result request_send(struct request *request)
         MHD_add_response_header(response, "Allow", request->allow);
     if (request->security)
         MHD_add_response_header(response, "Content-Security-Policy", request->security);
-    if (request->too_large)
+    if (request->too_large || request->last)
         MHD_add_response_header(response, "Connection", "close");
     if (request->retry_after_s) {
         snprintf(seconds, sizeof seconds, "%u", request->retry_after_s);

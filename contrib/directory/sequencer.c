@@ -23,6 +23,7 @@
 /* Submissions in their order; `last` is where the next one is linked in. */
 struct queue {
     struct submission *first, **last;
+    size_t count;
 };
 
 struct batch {
@@ -38,12 +39,14 @@ struct sequencer {
     struct queue opened;  /* waiting for a commit */
     size_t opening, pending_bytes;
     bool committing;
+    int error; /* of the last commit */
 };
 
 static void queue_init(struct queue *queue)
 {
     queue->first = NULL;
     queue->last = &queue->first;
+    queue->count = 0;
 }
 
 static void queue_add(struct queue *queue, struct submission *submission)
@@ -51,6 +54,7 @@ static void queue_add(struct queue *queue, struct submission *submission)
     submission->next = NULL;
     *queue->last = submission;
     queue->last = &submission->next;
+    queue->count++;
 }
 
 /* All of them, as a list. */
@@ -119,6 +123,8 @@ static void answer_request(struct submission *submission)
         request_answer_json(request, submission->status, NULL); /* out of memory */
     else
         request_problem(request, submission->status, "%s", submission->reason.text);
+    if (submission->retry_after_s)
+        request->retry_after_s = submission->retry_after_s;
     request_resume(request);
 }
 
@@ -141,6 +147,7 @@ static void take_in(struct sequencer *sequencer, const struct submission *submis
 
     if (submission->status != 201)
         return;
+    metrics_count_statement(&directory->metrics, submission->statement.kind);
     if (submission->feed_node[0])
         feed_wake(directory->feed, submission->feed_node);
 }
@@ -197,6 +204,17 @@ static bool must_leave(const struct commit *commit)
     return commit->publish_error < 0 || commit->error == -ESTALE || store_is_lost(commit->store);
 }
 
+/* Those without submissions write down who was seen: they would hide how large the groups are. */
+static void count_commit(struct metrics *metrics, const struct commit *commit)
+{
+    size_t count = 0;
+
+    for (const struct submission *submission = commit->first; submission; submission = submission->next)
+        count++;
+    if (count)
+        metrics_count_commit(metrics, commit->duration_ns, count, commit->error < 0);
+}
+
 static void on_committed(uv_work_t *work, int status)
 {
     struct commit *commit = work->data;
@@ -205,6 +223,8 @@ static void on_committed(uv_work_t *work, int status)
     bool grown = commit->error == 0 && commit->head.checkpoint.size > sequencer->directory->head.checkpoint.size;
 
     sequencer->committing = false;
+    sequencer->error = commit->error < 0 ? commit->error : 0;
+    count_commit(&sequencer->directory->metrics, commit);
     if (commit->error == 0) {
         tlog_head_close(&sequencer->directory->head);
         sequencer->directory->head = commit->head;
@@ -240,6 +260,7 @@ static void start_commit(struct sequencer *sequencer, enum sequencer_flush flush
     commit->signer = &directory->signer;
     commit->first = queue_take(&sequencer->opened);
     commit->head.checkpoint = directory->head.checkpoint;
+    commit->tries = flush == SEQUENCER_PROVE && sequencer->error;
     if (flush == SEQUENCER_SEEN)
         commit->seen = presence_take_changed(directory->presence, SEQUENCER_SEEN_MAX, &commit->seen_count);
     if (directory->cosigned_unwritten)
@@ -303,16 +324,36 @@ void sequencer_queue(struct sequencer *sequencer, struct submission *submission)
     begin_commit(sequencer);
 }
 
+/* Whoever writes the log counts, so that one key has one rate however many directoryds there are. It does so only now:
+ * anybody can name a signer, but not sign for him. */
+static void hold_to_rate(struct submission *submission)
+{
+    struct directory *directory = submission->sequencer->directory;
+
+    if (submission->status || (!submission->is_beat && !directory->writer))
+        return;
+    submission->retry_after_s =
+        limits_admit_statement(&directory->limits, submission->statement.signer_id, submission->is_beat);
+    if (!submission->retry_after_s)
+        return;
+    submission->status = 429;
+    reason_refuse(&submission->reason, NULL, "this key signs too much; it may again in %u s",
+                  submission->retry_after_s);
+}
+
 static void take_opened(struct sequencer *sequencer, struct submission *submission)
 {
     sequencer->opening--;
+    hold_to_rate(submission);
     if (!submission->status && submission->is_beat) {
         take_beat(submission);
-        if (!submission->status)
+        if (!submission->status) {
+            metrics_count_statement(&sequencer->directory->metrics, STATEMENT_HEARTBEAT);
             log_alerts(&submission->statement);
+        }
         directory_finish_read(sequencer->directory, submission->request);
         sequencer_finish(submission);
-    } else if (submission->status) {
+    } else if (submission->status && submission->request) {
         sequencer_finish(submission);
     } else if (!sequencer->directory->writer) {
         fail_group(sequencer, submission, -ESTALE);
@@ -424,6 +465,16 @@ void sequencer_take(struct sequencer *sequencer, struct submission *submission)
 bool sequencer_has_room(const struct sequencer *sequencer)
 {
     return sequencer->pending_bytes < PENDING_BYTES_MAX / 2;
+}
+
+struct sequencer_load sequencer_load(const struct sequencer *sequencer)
+{
+    return (struct sequencer_load){ sequencer->opening, sequencer->opened.count, sequencer->pending_bytes };
+}
+
+int sequencer_error(const struct sequencer *sequencer)
+{
+    return sequencer->error;
 }
 
 bool sequencer_is_idle(const struct sequencer *sequencer)

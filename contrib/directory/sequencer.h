@@ -33,8 +33,17 @@ void sequencer_finish(struct submission *submission);
 enum sequencer_flush {
     SEQUENCER_GROUP, /* nothing else */
     SEQUENCER_SEEN,  /* to write down who was seen, if anyone was */
-    SEQUENCER_PROVE, /* to learn whether this is still the log's writer */
+    SEQUENCER_PROVE, /* to learn whether this is still the log's writer, and, after a failure, whether it can write */
 };
 /* Does nothing while a commit runs, or when this isn't the log's writer. */
 void sequencer_flush(struct sequencer *sequencer, enum sequencer_flush flush);
+
+struct sequencer_load {
+    size_t opening; /* submissions whose signature is being checked, or is about to be */
+    size_t queued;  /* opened, waiting for a commit */
+    size_t bytes;   /* of bodies under way, these and those in a commit */
+};
+struct sequencer_load sequencer_load(const struct sequencer *sequencer);
+/* How the last commit ended: 0 or negative errno. */
+int sequencer_error(const struct sequencer *sequencer);
 bool sequencer_is_idle(const struct sequencer *sequencer);

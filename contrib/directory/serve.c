@@ -25,17 +25,22 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LOOK_MS 250    /* how often it is looked whether who was seen is to be written down */
 #define FLUSH_MS 15000 /* then at the latest, and four times in a heartbeat's interval */
 #define DRAIN_MS 10
+#define ANSWER_TURNS (10000 / DRAIN_MS) /* for clients to take their answers */
+#define STOP_TURNS (30000 / DRAIN_MS)   /* for all of it: longer than anything waits for a database */
 
 struct program {
     struct directory directory;
-    uv_signal_t sigterm, sigint;
+    struct tls *tls;
+    uv_signal_t sigterm, sigint, sighup;
     uv_timer_t flush, drain;
     uint64_t flushed_ms;
     bool stopping, flushed;
+    unsigned turns; /* of the drain */
 };
 
 /* ---- Running and stopping */
@@ -47,20 +52,10 @@ static void write_seen(struct directory *directory)
     sequencer_flush(directory->sequencer, directory->office ? SEQUENCER_GROUP : SEQUENCER_SEEN);
 }
 
-/* Waits until everything that was taken in is answered, then until who was seen is written down. */
-static void on_drain(uv_timer_t *timer)
+static void close_handles(struct program *program)
 {
-    struct program *program = timer->data;
     struct directory *directory = &program->directory;
 
-    if (!sequencer_is_idle(directory->sequencer) || (directory->office && !office_is_idle(directory->office)) ||
-        directory->jobs)
-        return;
-    if (!program->flushed) {
-        program->flushed = true;
-        write_seen(directory);
-        return;
-    }
     server_close(directory->server);
     gather_free(directory->gather);
     log_wait_free(directory->log_wait);
@@ -71,8 +66,36 @@ static void on_drain(uv_timer_t *timer)
     directory->sequencer = NULL;
     uv_close((uv_handle_t *)&program->sigterm, NULL);
     uv_close((uv_handle_t *)&program->sigint, NULL);
+    uv_close((uv_handle_t *)&program->sighup, NULL);
     uv_close((uv_handle_t *)&program->flush, NULL);
     uv_close((uv_handle_t *)&program->drain, NULL);
+}
+
+static bool is_busy(const struct directory *directory)
+{
+    return !sequencer_is_idle(directory->sequencer) || (directory->office && !office_is_idle(directory->office)) ||
+           directory->jobs;
+}
+
+/* Waits until everything that was taken in is answered and, within a bound, the answers are taken; then until who was
+ * seen is written down. */
+static void on_drain(uv_timer_t *timer)
+{
+    struct program *program = timer->data;
+    struct directory *directory = &program->directory;
+
+    if (++program->turns > STOP_TURNS) {
+        log_warning("the store doesn't answer: stopping without writing down who was seen lately");
+        _exit(EXIT_FAILURE);
+    }
+    if (is_busy(directory) || (!server_is_idle(directory->server) && program->turns < ANSWER_TURNS))
+        return;
+    if (!program->flushed) {
+        program->flushed = true;
+        write_seen(directory);
+        return;
+    }
+    close_handles(program);
 }
 
 static void on_stop(uv_signal_t *signal, int number)
@@ -89,6 +112,19 @@ static void on_stop(uv_signal_t *signal, int number)
     uv_timer_start(&program->drain, on_drain, DRAIN_MS, DRAIN_MS);
 }
 
+static void on_reload(uv_signal_t *signal, int number)
+{
+    struct program *program = signal->data;
+    struct reason reason = { 0 };
+
+    if (!program->tls)
+        log_info("SIGHUP: there is no certificate to read again");
+    else if (tls_reload(program->tls, &reason))
+        log_error("SIGHUP: the certificate stays as it was: %s", reason.text[0] ? reason.text : "out of memory");
+    else
+        log_info("SIGHUP: the certificate and its key were read again");
+}
+
 static void on_flush(uv_timer_t *timer)
 {
     struct program *program = timer->data;
@@ -97,6 +133,11 @@ static void on_flush(uv_timer_t *timer)
     uint64_t now = uv_now(directory->loop), beat_ms = (uint64_t)directory->heartbeat_s * 250;
     uint64_t interval = beat_ms < FLUSH_MS ? beat_ms : FLUSH_MS;
 
+    if (directory->writer && sequencer_error(directory->sequencer) && now - program->flushed_ms >= interval) {
+        program->flushed_ms = now;
+        sequencer_flush(directory->sequencer, SEQUENCER_PROVE);
+        return;
+    }
     if (changed < SEQUENCER_SEEN_MAX &&
         ((!changed && !directory->cosigned_unwritten) || now - program->flushed_ms < interval))
         return;
@@ -108,13 +149,16 @@ static void start_handles(struct program *program)
 {
     uv_loop_t *loop = program->directory.loop;
 
-    program->sigterm.data = program->sigint.data = program->flush.data = program->drain.data = program;
+    program->sigterm.data = program->sigint.data = program->sighup.data = program;
+    program->flush.data = program->drain.data = program;
     uv_signal_init(loop, &program->sigterm);
     uv_signal_init(loop, &program->sigint);
+    uv_signal_init(loop, &program->sighup);
     uv_timer_init(loop, &program->flush);
     uv_timer_init(loop, &program->drain);
     uv_signal_start(&program->sigterm, on_stop, SIGTERM);
     uv_signal_start(&program->sigint, on_stop, SIGINT);
+    uv_signal_start(&program->sighup, on_reload, SIGHUP);
     uv_timer_start(&program->flush, on_flush, LOOK_MS, LOOK_MS);
 }
 
@@ -140,13 +184,34 @@ static int open_store(const char *url, struct directory *directory, struct reaso
     return error ? error : store_open(url, STORE_READ, &directory->reader, reason);
 }
 
-static int open_directory(const struct options *options, struct directory *directory, struct reason *reason)
+static int start_server(const struct options *options, struct program *program, struct reason *reason)
 {
-    struct server_options server = { options->listen, api_on_request, directory };
+    struct directory *directory = &program->directory;
+    struct server_options server = {
+        .listen = options->listen,
+        .on_request = api_on_request,
+        .on_done = api_on_done,
+        .context = directory,
+        .proxies = options->proxies,
+        .connections_max = options->connections_max,
+    };
+    int error = 0;
+
+    if (options->tls_certificate)
+        error = tls_open(options->tls_certificate, options->tls_key, &program->tls, reason);
+    server.tls = program->tls;
+    return error ? error : server_open(directory->loop, &server, &directory->server, reason);
+}
+
+static int open_directory(const struct options *options, struct program *program, struct reason *reason)
+{
+    struct directory *directory = &program->directory;
     int error = open_signer(options, &directory->signer, reason);
 
     directory->loop = uv_default_loop();
     directory->heartbeat_s = options->heartbeat_s;
+    if (!error)
+        error = limits_open(&directory->limits, &options->limits);
     if (!error)
         error = open_store(options->store, directory, reason);
     directory->presence = presence_new();
@@ -155,7 +220,7 @@ static int open_directory(const struct options *options, struct directory *direc
     if (!error)
         error = sequencer_new(directory, &directory->sequencer);
     if (!error)
-        error = server_open(directory->loop, &server, &directory->server, reason);
+        error = start_server(options, program, reason);
     if (!error)
         error = feed_new(directory, &directory->feed);
     if (!error)
@@ -176,6 +241,7 @@ static void close_directory(struct directory *directory)
     tlog_head_close(&directory->cosigned);
     store_close(directory->reader);
     store_close(directory->writer);
+    limits_close(&directory->limits);
     key_free(directory->signer.key);
 }
 
@@ -189,7 +255,7 @@ int serve_run(int argc, char **argv)
 
     if (exit_code)
         return exit_code - 1;
-    if (open_directory(&options, &program.directory, &reason)) {
+    if (open_directory(&options, &program, &reason)) {
         log_error("can't start: %s", reason.text[0] ? reason.text : "see above");
         close_directory(&program.directory);
         return EXIT_FAILURE;
@@ -203,6 +269,7 @@ int serve_run(int argc, char **argv)
     log_info("serving %" PRIu64 " statements", program.directory.head.checkpoint.size);
     uv_run(program.directory.loop, UV_RUN_DEFAULT);
     close_directory(&program.directory);
+    tls_close(program.tls);
     uv_loop_close(uv_default_loop());
     return EXIT_SUCCESS;
 }

@@ -3,6 +3,10 @@
 /* HTTP: libmicrohttpd driven by the loop (its epoll descriptor is polled by libuv), so that a request that waits costs
  * memory only, no thread. Everything from outside is bounded here: the size of requests, time, connections. */
 
+#include "contrib/directory/address.h"
+#include "contrib/directory/connection.h"
+#include "contrib/directory/tls.h"
+
 #include "lib/json.h"
 
 #include <uv.h>
@@ -31,6 +35,9 @@ struct request {
     char *body;                /* NUL-terminated behind its size */
     size_t body_size;
     struct parameter_value values[REQUEST_PARAMETERS_MAX]; /* as the route's table has them */
+    struct address client;                                 /* whom the limits hold against */
+    uint64_t began_ns;                                     /* uv_hrtime, when its headers were there */
+    size_t route;                                          /* on_request's own: for on_done */
 
     /* The answer, set once by one of the functions below. */
     int status; /* 0: not answered */
@@ -48,7 +55,7 @@ struct request {
     /* server.c's */
     struct server *server;
     void *connection;
-    bool too_large, dispatched, waiting;
+    bool too_large, dispatched, waiting, last; /* last: the connection ends with it */
     size_t room;
 };
 
@@ -57,19 +64,26 @@ struct server_options {
     /* Called on the loop with a whole request: it answers now, or calls request_wait and answers later. */
     void (*on_request)(void *context, struct request *request);
     void *context;
+
+    /* The rest may be zero. */
+    void (*on_done)(void *context, const struct request *request); /* the answer was sent */
+    struct tls *tls;                                               /* NULL: HTTP without it */
+    struct address_proxies proxies;
+    size_t connections_max; /* 0: as open files and half of the memory allow */
 };
 
 struct server;
 
-/* 0; or REFUSED when the text isn't an address and a port. */
-int server_check_listen(const char *listen, struct reason *reason);
 /* Begins to listen; nothing is served before the loop runs. 0, REFUSED, or negative errno, logged. */
 int server_open(uv_loop_t *loop, const struct server_options *options, struct server **ret_server,
                 struct reason *reason);
 /* "http://127.0.0.1:8080" */
 const char *server_address(const struct server *server);
-/* Takes no more connections; those that have a request still get their answer. */
+const struct connections *server_connections(const struct server *server);
+/* Takes no more connections; those that have a request still get their answer, which is their last. */
 void server_quiesce(struct server *server);
+/* After that: nobody has a request any more. */
+bool server_is_idle(const struct server *server);
 /* Every waiting request must have been answered. */
 void server_close(struct server *server);
 

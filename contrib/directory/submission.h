@@ -24,6 +24,7 @@ struct submission {
 
     /* What opening finds: status 0, or why not. */
     int status;
+    unsigned retry_after_s; /* 0: not said */
     struct reason reason;
     struct statement statement, invite; /* a zero `payload`: not there */
     struct merkle_hash leaf;

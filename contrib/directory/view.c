@@ -25,9 +25,14 @@ static cJSON *make_bot(struct directory *directory, const struct store_rows *row
     return item;
 }
 
-static const struct page_view BOTS = {
-    "SELECT id, idx, name, description, created FROM bots WHERE true", 5, "id", "id =", STORE_TEXT, "bot", make_bot, false
-};
+static const struct page_view BOTS = { "SELECT id, idx, name, description, created FROM bots WHERE true",
+                                       5,
+                                       "id",
+                                       "id =",
+                                       STORE_TEXT,
+                                       "bot",
+                                       make_bot,
+                                       false };
 
 void view_bots(struct directory *directory, struct request *request)
 {

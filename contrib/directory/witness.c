@@ -8,6 +8,7 @@
 
 #include "contrib/directory/commands.h"
 
+#include "contrib/directory/listen.h"
 #include "contrib/directory/server.h"
 #include "contrib/directory/witness_rules.h"
 
@@ -267,7 +268,7 @@ struct witness_options {
 
 static int open_witness(struct witness *witness, const struct witness_options *options, struct reason *reason)
 {
-    struct server_options server = { options->listen, on_request, witness };
+    struct server_options server = { .listen = options->listen, .on_request = on_request, .context = witness };
     int error = key_load(options->key, 1, &witness->key);
 
     if (error < 0)
@@ -371,7 +372,7 @@ static int read_options(int argc, char **argv, struct witness *witness, struct w
     }
     if (optind < argc || !options->key || !options->name || !options->listen || !witness->state || !witness->count)
         return usage_error("--key, --name, --state, --listen and --log are needed, and nothing else") + 1;
-    if (server_check_listen(options->listen, &reason))
+    if (listen_check(options->listen, &reason))
         return usage_error(reason.text) + 1;
     return 0;
 }
