@@ -2,7 +2,7 @@
 
 BENCH_PROGRAMS = actor
 # Those that are built for this machine, with its own libraries (libpq).
-BENCH_HOST_PROGRAMS = load
+BENCH_HOST_PROGRAMS = load fill swarm
 BENCH_NEEDS = host $(BENCH_PROGRAMS:%=$(B)/test/%) $(BENCH_HOST_PROGRAMS:%=$(B)/test/%) $(if $(BENCH),$(if $(filter node,$(BENCH)),image,node),image)
 
 .PHONY: bench
@@ -17,10 +17,15 @@ endef
 $(foreach program,$(BENCH_PROGRAMS),$(eval $(call bench_program_rule,$(program))))
 
 load_SOURCES = $(addprefix contrib/bench/, load.c load_http.c load_postgresql.c grid.c records.c)
+load_LIBS = -lcjson -lsodium -lpq
+fill_SOURCES = $(addprefix contrib/bench/, fill.c grid.c records.c) $(filter-out %/main.c,$(directoryd_SOURCES))
+fill_LIBS = $(directoryd_LIBS)
+swarm_SOURCES = $(addprefix contrib/bench/, swarm.c grid.c)
+swarm_LIBS = -lcjson -lsodium
 
 define bench_host_program_rule
 $(B)/test/$(1): $(call objects,host,$($(1)_SOURCES)) $(B)/obj/host/lib.a
 	@mkdir -p $$(@D)
-	@$$(host_CC) $$(LDFLAGS) $$(host_CFLAGS) $$^ -o $$@ -lcjson -lsodium -lpq
+	@$$(host_CC) $$(LDFLAGS) $$(host_CFLAGS) $$^ -o $$@ $$($(1)_LIBS) -lpthread
 endef
 $(foreach program,$(BENCH_HOST_PROGRAMS),$(eval $(call bench_host_program_rule,$(program))))

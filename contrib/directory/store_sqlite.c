@@ -255,9 +255,11 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
     if (code == SQLITE_OK)
         code = sqlite3_exec(self->database,
                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536;"
+                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384;"
                             "PRAGMA wal_autocheckpoint = " CHECKPOINT_PAGES,
                             NULL, NULL, NULL);
+    if (code == SQLITE_OK && access == STORE_WRITE) /* what a new id is held against lies anywhere in an index */
+        code = sqlite3_exec(self->database, "PRAGMA cache_size = -65536", NULL, NULL, NULL);
     if (code == SQLITE_OK && access == STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);
     if (code != SQLITE_OK)
