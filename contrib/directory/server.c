@@ -267,11 +267,15 @@ static void on_expire(uv_timer_t *timer)
 
 static void on_daemon_log(void *context, const char *format, va_list arguments)
 {
+    const struct server *server = context;
     char text[512];
 
     vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = '\0';
-    log_debug("http: %s", text);
+    if (server->daemon)
+        log_debug("http: %s", text);
+    else
+        log_warning("http: %s", text); /* why it doesn't start */
 }
 
 /* ---- Beginning and end */
@@ -303,12 +307,12 @@ static int start_daemon(struct server *server, int fd)
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0U);
     const struct MHD_OptionItem tls_options[] = {
         { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
-        { MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)tls_retrieve, NULL },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)tls_retrieve },
         { MHD_OPTION_END, 0, NULL },
     };
 
     server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER,
-                                      on_daemon_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
+                                      on_daemon_log, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
                                       on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
                                       MHD_OPTION_URI_LOG_CALLBACK, on_first_line, server, MHD_OPTION_CONNECTION_LIMIT,
                                       (unsigned)(server->connections.max + CLOSING), MHD_OPTION_CONNECTION_TIMEOUT,

@@ -1,0 +1,459 @@
+#!/usr/bin/python3
+"""directoryd towards clients of all kinds, on loopback: its OpenAPI document and its metrics are true; slow, greedy and broken
+clients keep nothing from the others; rates hold; it serves TLS; and it stops without losing what it acknowledged.
+"""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import openapi
+import sodium
+from grid import Answer, Directory, Principal, check_answer, check_log
+from story import Failed, check, run, step
+from process import poll, program
+from tls import Authority
+
+IDLE = 10000
+IDLE_BYTES = 24 * 1024  # what an idle connection may cost
+LINE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? ([0-9.e+-]+|\+Inf)')
+
+
+# ---- Metrics
+
+def read_metrics(text):
+    """{(name, labels): value} of a text that is strictly of Prometheus's format 0.0.4."""
+    found, kinds, helped, family = {}, {}, set(), None
+    if not text.endswith("\n"):
+        raise Failed("the last line doesn't end")
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            family = line.split(" ", 3)[2]
+            if family in helped:
+                raise Failed(f"{family} comes twice")
+            helped.add(family)
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            if name != family or kind not in ("counter", "gauge", "histogram"):
+                raise Failed(line)
+            kinds[name] = kind
+        else:
+            match = LINE.fullmatch(line)
+            if not match:
+                raise Failed(f"not a sample: {line!r}")
+            name = match[1] if kinds[family] != "histogram" else re.sub("_(bucket|sum|count)$", "", match[1])
+            if name != family or (kinds[family] == "counter") != match[1].endswith("_total") and kinds[family] != "histogram":
+                raise Failed(f"{line!r} is in the family of {family}")
+            key = (match[1], tuple(re.findall(r'([a-z_]+)="([^"]*)"', match[2] or "")))
+            if key in found:
+                raise Failed(f"{line!r} comes twice")
+            found[key] = float(match[3])
+    check_histograms(found, [name for name, kind in kinds.items() if kind == "histogram"])
+    return found
+
+
+def check_histograms(found, names):
+    for name in names:
+        series = {labels for key, labels in found if key == f"{name}_count"}
+        if not series:
+            raise Failed(f"{name} has no count")
+        for labels in series:
+            buckets = [(float(key[1][-1][1]), value) for key, value in found.items()
+                       if key[0] == f"{name}_bucket" and key[1][:-1] == labels]
+            if buckets != sorted(buckets) or [v for _, v in buckets] != sorted(v for _, v in buckets) or buckets[-1][0] != float("inf"):
+                raise Failed(f"{name}{labels}: the buckets don't grow")
+            if buckets[-1][1] != found[f"{name}_count", labels] or (f"{name}_sum", labels) not in found:
+                raise Failed(f"{name}{labels}: +Inf isn't the count")
+
+
+def metrics(directory):
+    answer = directory.ask("GET", "/metrics")
+    if answer.headers["Content-Type"] != "text/plain; version=0.0.4; charset=utf-8":
+        raise Failed(f"the metrics are {answer.headers['Content-Type']}")
+    return read_metrics(answer.body.decode())
+
+
+def routes_of(found):
+    return {(dict(labels)["method"], dict(labels)["route"]) for name, labels in found if name == "directoryd_request_seconds_count"} \
+        - {("any", "none")}
+
+
+def counters(directory, world):
+    step("metrics")
+
+    def requests(found, route, code):
+        return sum(value for (name, labels), value in found.items() if name == "directoryd_requests_total"
+                   and dict(labels)["route"] == route and dict(labels)["code"] == str(code))
+    before = metrics(directory)
+    for path in ("/v1/bots/nobody", "/v1/stats", "/v1/stats", "/nowhere"):
+        directory.ask("GET", path)
+    directory.post(Principal("counted").bot())
+    directory.ask("POST", f"/v1/nodes/{world['node'].id}/heartbeat", world["node"].heartbeat())
+    after = metrics(directory)
+    for route, code, more in (("/v1/stats", 200, 2), ("/v1/bots/{id}", 404, 1), ("none", 404, 1), ("/v1/statements", 201, 1)):
+        check(requests(after, route, code) - requests(before, route, code) == more, f"{route}: {more} more answered with {code}")
+    for kind in ("bot", "heartbeat"):
+        key = ("directoryd_statements_total", (("kind", kind),))
+        check(after[key] == before[key] + 1, f"one {kind} more")
+    check(after["directoryd_log_size", ()] == directory.checkpoint()[0] and after["directoryd_writes_log", ()] == 1
+          and after["directoryd_commit_seconds_count", ()] > before["directoryd_commit_seconds_count", ()]
+          and after["process_resident_memory_bytes", ()] > 1 << 20, "the log's size, commits, memory")
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        polls = [pool.submit(directory.ask, "GET", f"/v1/nodes/{world['node'].id}/feed?after=999&wait=2") for _ in range(3)]
+        poll(lambda: metrics(directory)["directoryd_waiting", (("for", "feed"),)] == 3, 20, "three who wait", 0.05)
+        check(all(one.result().status == 200 for one in polls), "three wait, and are counted")
+
+
+def health(directory, document):
+    step("health")
+    answer = directory.ask("GET", "/healthz")
+    document.hold(("GET", "/healthz"), answer)
+    found = answer.json()
+    check(found == {"status": "ok", "role": "alone", "size": directory.checkpoint()[0], "cosigned": None, "problems": []}, "200: ok, alone")
+    pid = directory.process.child.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, limits[1]))
+    answer = directory.ask("POST", "/v1/statements", Principal("unlucky").bot())
+    document.hold(("POST", "/v1/statements"), answer)
+    answer = directory.ask("GET", "/healthz")
+    document.hold(("GET", "/healthz"), answer)
+    check(answer.status == 503 and "the last commit failed" in answer.json()["problems"][0], f"no room to write: 503, {answer.json()['problems']}")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    poll(lambda: directory.ask("GET", "/healthz").status == 200, 20, "it is well again", 0.1)
+    check(True, "with room it is well again by itself, without a statement")
+
+
+# ---- Clients that are slow, or many, or wrong
+
+class Trickle(threading.Thread):
+    """Sends a text a byte at a time until it is cut off."""
+
+    def __init__(self, directory, text):
+        super().__init__(daemon=True)
+        self.text, self.sent, self.cut = text, 0, False
+        self.socket = socket.create_connection(("127.0.0.1", directory.port))
+        self.start()
+
+    def run(self):
+        try:
+            for byte in self.text:
+                self.socket.sendall(bytes([byte]))
+                self.sent += 1
+                self.socket.settimeout(0.5)
+                try:
+                    if not self.socket.recv(1000):
+                        break
+                except TimeoutError:
+                    pass
+        except OSError:
+            pass
+        self.cut = self.sent < len(self.text)
+
+
+def begin_trickles(directory):
+    head = b"POST /v1/statements HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"
+    return {"a first line": Trickle(directory, b"GET /" + b"a" * 4000), "headers": Trickle(directory, head[:30] + b"A: " + b"b" * 4000),
+            "a body": Trickle(directory, head + b"{" * 4000)}
+
+
+def end_trickles(directory, trickles):
+    step("clients that send a byte at a time")
+    for what, trickle in trickles.items():
+        trickle.join(150)
+        check(trickle.cut, f"{what}: cut off after {trickle.sent} bytes")
+    found = metrics(directory)
+    check(found["directoryd_connections_cut_total", (("why", "receiving"),)] >= 2, "and counted")
+
+
+def many_idle(directory):
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
+    room = int(min(limit[1] - 200, metrics(directory)["directoryd_connections_max", ()] - 200))
+    count = min(IDLE, room)
+    step(f"{count} connections that say nothing" + (f": open files allow no more ({limit[1]})" if count < IDLE else ""))
+    before = metrics(directory)["process_resident_memory_bytes", ()]
+    idle = []
+    try:
+        for number in range(count):
+            one = socket.create_connection(("127.0.0.1", directory.port))
+            if number % 2:
+                one.sendall(b"GET /v1/st")
+            idle.append(one)
+        began = time.monotonic()
+        directory.post(Principal(f"busy-{os.urandom(3).hex()}").bot())
+        took = time.monotonic() - began
+        found = metrics(directory)
+        open_now = sum(value for (name, _), value in found.items() if name == "directoryd_connections")
+        check(open_now >= count * 0.9, f"{int(open_now)} are open, and a statement is logged meanwhile, in {took * 1000:.0f} ms")
+        each = (found["process_resident_memory_bytes", ()] - before) / count
+        check(each < IDLE_BYTES, f"each costs {each / 1024:.1f} KiB")
+    finally:
+        for one in idle:
+            one.close()
+
+
+def crowded(folder):
+    step("more connections than there is room for")
+    directory = Directory(folder / "crowded", ("--connections", "50"))
+    idle = [socket.create_connection(("127.0.0.1", directory.port)) for _ in range(120)]
+    for number in range(100):
+        if directory.ask("GET", "/healthz").status != 200:
+            raise Failed(f"request {number} isn't answered")
+    cut = 0
+    for one in idle[:70]:
+        one.settimeout(20)
+        cut += one.recv(1) == b""
+    check(cut == 70, "beside 120 idle ones, of which the oldest made room, requests are answered")
+    idle[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    check(idle[-1].recv(1000).startswith(b"HTTP/1.1 200"), "the youngest is still served")
+    check(metrics(directory)["directoryd_connections_cut_total", (("why", "crowded"),)] >= 70, "and that is counted")
+    directory.process.stop()
+
+
+def read_answers(connection, count):
+    """So many pipelined answers: [(status, body)]."""
+    file, answers = connection.makefile("rb"), []
+    for _ in range(count):
+        status, length = int(file.readline().split()[1]), 0
+        while (line := file.readline().strip()):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        answers.append((status, file.read(length)))
+    return answers
+
+
+def pipelining(directory):
+    step("pipelining, and bodies in chunks")
+    envelope = Principal("piped").bot()
+    post = f"POST /v1/statements HTTP/1.1\r\nHost: a\r\nContent-Length: {len(envelope)}\r\n\r\n{envelope}"
+    with socket.create_connection(("127.0.0.1", directory.port), timeout=20) as client:
+        for text in ("".join(f"GET /v1/farms/{n} HTTP/1.1\r\nHost: a\r\n\r\n" for n in range(1, 41)) + post
+                     + "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" + post,):
+            client.sendall(text.encode())
+        answers = read_answers(client, 43)
+    farms = [status for status, _ in answers[:40]]
+    check(farms[:2] == [200, 200] and set(farms[2:]) == {404} and json.loads(answers[0][1])["farm"] == 1
+          and json.loads(answers[1][1])["farm"] == 2, "40 reads in one packet are answered in order")
+    check([status for status, _ in answers[40:]] == [201, 200, 200], "and a statement, a read, and the statement again behind them")
+    envelope = Principal("chunked").bot().encode()
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(envelope[i:i + 7]), envelope[i:i + 7]) for i in range(0, len(envelope), 7)) + b"0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", directory.port), timeout=20) as client:
+        client.sendall(b"POST /v1/statements HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+        (status, body), = read_answers(client, 1)
+    check(status == 201, "a body in chunks of 7 bytes is logged")
+    check_answer(directory, envelope.decode(), json.loads(body))
+
+
+def broken(directory):
+    step("requests that aren't HTTP, or lie about their length")
+    post = b"POST /v1/statements HTTP/1.1\r\nHost: a\r\n"
+    for what, text in (("a length that is no number", post + b"Content-Length: 12x\r\n\r\n{}"),
+                       ("a negative length", post + b"Content-Length: -5\r\n\r\n{}"),
+                       ("an endless length", post + b"Content-Length: 99999999999999999999999\r\n\r\n{}"),
+                       ("a body of 5 GB", post + b"Content-Length: 5000000000\r\n\r\n{}"),
+                       ("a chunk whose size is no number", post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"),
+                       ("headers of 40 KB", post + b"A: " + b"b" * 40000 + b"\r\n\r\n"),
+                       ("a path of 40 KB", b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n\r\n"),
+                       ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")):
+        with socket.create_connection(("127.0.0.1", directory.port), timeout=60) as client:
+            try:
+                client.sendall(text)
+                said = client.recv(65536)
+                while said and client.recv(65536):
+                    pass
+            except ConnectionError:
+                said = b""
+        status = int(said.split()[1]) if said.startswith(b"HTTP/") else 0
+        check(status == 0 or 400 <= status < 500, f"{what}: {status or 'cut off'}, and the connection ends")
+    with socket.create_connection(("127.0.0.1", directory.port), timeout=120) as client:
+        client.sendall(post + b"Content-Length: 3000\r\n\r\n{")
+        client.shutdown(socket.SHUT_WR)
+        check(client.recv(1000) == b"", "half a request, then the end: nothing is answered, and the connection ends")
+    check(directory.ask("GET", "/healthz").status == 200, "it serves on")
+
+
+# ---- Rates
+
+def rates(folder):
+    step("rates")
+    directory = Directory(folder / "rates", ("--behind-proxy", "127.0.0.1", "--rate-address", "2", "--rate-key", "5"))
+
+    def ask(forwarded, path="/v1/stats"):
+        return directory.ask("GET", path, headers={"X-Forwarded-For": forwarded} if forwarded else {})
+    statuses = [ask("203.0.113.7").status for _ in range(40)]
+    check(statuses[:20] == [200] * 20 and 429 in statuses, f"an address has its burst of 20, then {statuses.count(429)} are refused")
+    refused = ask("203.0.113.7")
+    check(refused.status == 429 and int(refused.headers["Retry-After"]) >= 1 and refused.problem(), "429 with Retry-After, as a problem")
+    check(ask("203.0.113.8").status == 200 and ask("2001:db8::1").status == 200, "others are served")
+    check(ask("203.0.113.9, 203.0.113.7").status == 429, "what a client writes before its address counts for nothing")
+    v6 = [ask(f"2001:db8:1:2::{n}").status for n in range(1, 60)]
+    check(429 in v6, "an IPv6 /64 is one customer")
+    check(all(ask(None).status == 200 for _ in range(60)), "loopback itself isn't limited")
+    time.sleep(int(refused.headers["Retry-After"]))
+    check(ask("203.0.113.7").status == 200, "after that time it is served again")
+    key_rates(directory)
+    directory.process.stop()
+
+
+def key_rates(directory):
+    alice, bob, node = Principal("alice"), Principal("bob"), Principal()
+    now = int(time.time())
+    answers = [directory.ask("POST", "/v1/statements", alice.bot(created=now - 50 + n)) for n in range(8)]
+    check([a.status for a in answers[:5]] == [201] * 5 and answers[-1].status == 429, "a key has five a minute, then 429")
+    check(1 <= int(answers[-1].headers["Retry-After"]) <= 60 and "this key" in answers[-1].problem(), answers[-1].problem())
+    forged = json.loads(bob.bot())
+    forged["signatures"][0]["sig"] = sodium.b64(bytes(64))
+    for _ in range(10):
+        directory.ask("POST", "/v1/statements", json.dumps(forged))
+    check(directory.ask("POST", "/v1/statements", bob.bot()).status == 201, "nobody uses up another's with signatures that don't hold")
+    directory.post(bob.sign("farm", name="farm-b", description=""))
+    directory.post(node.node(bob.invite()))
+    beats = [directory.ask("POST", f"/v1/nodes/{node.id}/heartbeat", node.heartbeat(created=now + n // 8)).status for n in range(400)]
+    check(beats[:60] == [200] * 60 and 429 in beats, f"heartbeats have a rate of their own: {beats.count(200)} of 400 at once")
+    found = metrics(directory)
+    check(all(found["directoryd_limited_total", (("by", by),)] > 0 for by in ("address", "key", "heartbeat")), "all of it is counted")
+
+
+# ---- TLS
+
+def tls_ask(directory, context, path="/healthz"):
+    connection = http.client.HTTPSConnection("127.0.0.1", directory.port, timeout=20, context=context)
+    try:
+        connection.request("GET", path)
+        answer = Answer(connection.getresponse())
+        return answer, connection.sock.getpeercert() if connection.sock else None
+    finally:
+        connection.close()
+
+
+def serial(directory, context):
+    with socket.create_connection(("127.0.0.1", directory.port), timeout=20) as plain, \
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as client:
+        return client.getpeercert()["serialNumber"]
+
+
+def encrypted(folder):
+    step("TLS")
+    authority = Authority(folder / "ca")
+    certificate, key = authority.certificate("server", ["127.0.0.1"])
+    directory = Directory(folder / "tls", ("--tls-cert", certificate, "--tls-key", key))
+    context = ssl.create_default_context(cafile=authority.pem)
+    check("listening on https://" in directory.process.output() and tls_ask(directory, context)[0].status == 200, "it serves HTTPS")
+    old = ssl.create_default_context(cafile=authority.pem)
+    old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    for what, bad in (("an unknown authority", ssl.create_default_context()), ("TLS 1.1", old)):
+        try:
+            tls_ask(directory, bad)
+            raise Failed(f"{what} is taken")
+        except (ssl.SSLError, OSError):
+            check(True, f"{what}: nothing comes of it")
+    with socket.create_connection(("127.0.0.1", directory.port), timeout=60) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        check(b"HTTP/1.1 200" not in client.recv(1000), "HTTP without TLS isn't served")
+    bot(folder, directory, authority)
+    kept = http.client.HTTPSConnection("127.0.0.1", directory.port, timeout=20, context=context)
+    kept.request("GET", "/healthz")
+    kept.getresponse().read()
+    before = serial(directory, context)
+    authority.certificate("server", ["127.0.0.1"])
+    directory.process.child.send_signal(signal.SIGHUP)
+    poll(lambda: serial(directory, context) != before, 20, "another certificate", 0.05)
+    kept.request("GET", "/healthz")
+    check(kept.getresponse().status == 200, "SIGHUP: a renewed certificate is served, and the connection that was open goes on")
+    renewed = serial(directory, context)
+    key.write_text("nonsense")
+    directory.process.child.send_signal(signal.SIGHUP)
+    poll(lambda: "the certificate stays as it was" in directory.process.output(), 20, "a word about it", 0.05)
+    check(serial(directory, context) == renewed, "a broken file changes nothing, and is told")
+    directory.process.stop()
+    wrong = subprocess.run([*map(str, directory.command())], capture_output=True, text=True, timeout=20)
+    check(wrong.returncode == 1 and "tls-key" in wrong.stderr, f"with it directoryd doesn't start: {wrong.stderr.strip()[-120:]}")
+
+
+def bot(folder, directory, authority):
+    home = folder / "bot"
+    home.mkdir()
+    settings = {"directory": f"https://127.0.0.1:{directory.port}", "directory_key": directory.vkey, "directory_ca": authority.pem.read_text()}
+    for extra, code in (({}, 0), ({"directory_ca": Authority(folder / "other").pem.read_text()}, 1)):
+        (home / "config.json").write_text(json.dumps({**settings, **extra}))
+        done = subprocess.run([program("3bot"), "init", "--name", "carol"], env={**os.environ, "THREEBOT_HOME": str(home)},
+                              capture_output=True, text=True, timeout=60)
+        check(done.returncode == code, f"3bot over https with {'the' if not code else 'another'} authority: {code}, {(done.stdout + done.stderr).strip()[-90:]}")
+
+
+# ---- The end
+
+def stopping(folder):
+    step("SIGTERM under load")
+    directory = Directory(folder / "stopping")
+    world = openapi.make_world(directory)
+    acknowledged, lock, ended = {}, threading.Lock(), []
+
+    def client(number):
+        connection = http.client.HTTPConnection("127.0.0.1", directory.port, timeout=30)
+        try:
+            for n in range(10000):
+                envelope = Principal(f"s{number}-{n}").bot()
+                connection.request("POST", "/v1/statements", envelope)
+                answer = Answer(connection.getresponse())
+                if answer.status != 201:
+                    raise Failed(f"{answer.status}: {answer.body!r}")
+                with lock:
+                    acknowledged[envelope] = answer.json()
+                if answer.headers["Connection"] == "close":
+                    ended.append(number)
+                    return
+        except (OSError, http.client.HTTPException):
+            pass
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        polls = [pool.submit(directory.ask, "GET", f"/v1/nodes/{world['node'].id}/feed?after=999&wait=60", None, None, 90) for _ in range(20)]
+        clients = [pool.submit(client, number) for number in range(16)]
+        poll(lambda: len(acknowledged) > 200, 60, "200 statements", 0.02)
+        began = time.monotonic()
+        directory.process.child.send_signal(signal.SIGTERM)
+        answers = [future.result() for future in polls]
+        for future in clients:
+            future.result()
+        directory.process.child.wait(40)
+        took = time.monotonic() - began
+    check(directory.process.child.returncode == 0, f"it ends by itself, in {took:.2f} s")
+    check(all(answer.status == 200 and answer.json()["entries"] == [] for answer in answers), "20 long polls are answered with what there is")
+    check(ended, f"{len(ended)} of 16 clients were told that this answer is the last")
+    directory.start()
+    entries = check_log(directory)
+    for envelope, answer in acknowledged.items():
+        if entries[answer["index"]] != envelope:
+            raise Failed(f"acknowledged as {answer['index']} and lost")
+    check(True, f"{len(acknowledged)} were acknowledged, all are in the log")
+    directory.process.stop()
+
+
+def story(folder):
+    for name in ("main", "crowded", "rates", "tls", "stopping"):
+        (folder / name).mkdir()
+    directory = Directory(folder / "main", ("--behind-proxy", "127.0.0.1", "--rate-address", "1"))
+    trickles = begin_trickles(directory)
+    document, world = openapi.hold_document(directory, routes_of(metrics(directory)))
+    counters(directory, world)
+    health(directory, document)
+    pipelining(directory)
+    broken(directory)
+    crowded(folder)
+    rates(folder)
+    encrypted(folder)
+    stopping(folder)
+    many_idle(directory)
+    end_trickles(directory, trickles)
+    directory.process.stop()
+
+
+run(story)
