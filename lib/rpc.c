@@ -50,26 +50,30 @@ static cJSON *answer_result(const cJSON *id, cJSON *result)
     return answer;
 }
 
-/* Positional parameters as an object with the names of the rules; named ones as they are. */
+static const struct json_rule *find_rule(const struct json_rule *rules, const char *name)
+{
+    while (rules->name && strcmp(rules->name, name) != 0)
+        rules++;
+    return rules->name ? rules : NULL;
+}
+
+/* The parameters as an object of their own: positional ones with the names of the rules. An optional one that is null
+ * is left out: clients with typed languages send it so. */
 static int name_params(const cJSON *params, const struct json_rule *rules, cJSON **ret_named, struct reason *reason)
 {
-    cJSON *named;
+    cleanup_json cJSON *named = cJSON_CreateObject();
+    bool positional = cJSON_IsArray(params);
     size_t index = 0;
 
-    if (!params || cJSON_IsObject(params)) {
-        *ret_named = params ? cJSON_Duplicate(params, true) : cJSON_CreateObject();
-        return 0;
-    }
-    named = cJSON_CreateObject();
-    for (const cJSON *item = params->child; item; item = item->next, index++) {
-        if (!rules || !rules[index].name) {
-            cJSON_Delete(named);
+    for (const cJSON *item = params ? params->child : NULL; item; item = item->next, index++) {
+        const struct json_rule *rule = positional ? &rules[index] : find_rule(rules, item->string);
+        if (positional && !rule->name)
             return reason_refuse(reason, "params", "there are too many");
-        }
-        add_item(named, rules[index].name, cJSON_Duplicate(item, true));
+        if (!(rule && rule->optional && cJSON_IsNull(item)))
+            add_item(named, positional ? rule->name : item->string, cJSON_Duplicate(item, true));
     }
-    *ret_named = named;
-    return 0;
+    *ret_named = steal_pointer(named);
+    return *ret_named ? 0 : reason_refuse(reason, "params", "memory is out");
 }
 
 static const struct rpc_method *find_method(const struct rpc_method *methods, const char *name)
@@ -80,49 +84,53 @@ static const struct rpc_method *find_method(const struct rpc_method *methods, co
     return NULL;
 }
 
-static cJSON *call_method(const struct rpc_method *method, void *context, const cJSON *params, const cJSON *id)
+void rpc_invoke(const struct rpc_method *methods, void *context, const char *name, const cJSON *params,
+                cJSON **ret_result, struct rpc_error *ret_error)
 {
     static const struct json_rule none[] = { { 0 } };
-    const struct json_rule *rules = method->rules ? method->rules : none;
+    const struct rpc_method *method = find_method(methods, name);
+    const struct json_rule *rules = method && method->rules ? method->rules : none;
     cleanup_json cJSON *named = NULL;
-    struct rpc_error error = { 0 };
     struct reason reason = { 0 };
-    cJSON *result = NULL;
 
-    if (name_params(params, rules, &named, &reason) != 0 || json_check(named, rules, "", &reason) != 0) {
-        rpc_error_set(&error, RPC_INVALID_PARAMS, "Invalid params", reason.text);
-        return id ? answer_error(id, &error) : NULL;
-    }
-    method->call(context, named, &result, &error);
-    if (!id || error.code) {
-        cJSON_Delete(result);
-        return id ? answer_error(id, &error) : NULL;
-    }
-    return answer_result(id, result);
+    if (!method)
+        rpc_error_set(ret_error, RPC_METHOD_NOT_FOUND, "Method not found", name);
+    else if (name_params(params, rules, &named, &reason) != 0 || json_check(named, rules, "", &reason) != 0)
+        rpc_error_set(ret_error, RPC_INVALID_PARAMS, "Invalid params", reason.text);
+    else
+        method->call(context, named, ret_result, ret_error);
 }
 
-/* One request: an object with jsonrpc "2.0", method, and id unless it is a notification. NULL: nothing to answer. */
-static cJSON *dispatch_one(const struct rpc_method *methods, void *context, const cJSON *request)
+/* Whether it is an object with jsonrpc "2.0", method, and params and id that may be so, if any. */
+static bool is_request(const cJSON *request)
 {
-    const cJSON *name = cJSON_GetObjectItemCaseSensitive(request, "method");
     const cJSON *params = cJSON_GetObjectItemCaseSensitive(request, "params");
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(request, "id");
     const cJSON *version = cJSON_GetObjectItemCaseSensitive(request, "jsonrpc");
-    const struct rpc_method *method;
-    struct rpc_error error;
 
-    if (!cJSON_IsObject(request) || !cJSON_IsString(name) || !cJSON_IsString(version) ||
-        strcmp(version->valuestring, "2.0") != 0 || (params && !cJSON_IsObject(params) && !cJSON_IsArray(params)) ||
-        (id && !cJSON_IsString(id) && !cJSON_IsNumber(id) && !cJSON_IsNull(id))) {
+    return cJSON_IsObject(request) && cJSON_IsString(cJSON_GetObjectItemCaseSensitive(request, "method")) &&
+           cJSON_IsString(version) && strcmp(version->valuestring, "2.0") == 0 &&
+           (!params || cJSON_IsObject(params) || cJSON_IsArray(params) || cJSON_IsNull(params)) &&
+           (!id || cJSON_IsString(id) || cJSON_IsNumber(id) || cJSON_IsNull(id));
+}
+
+/* NULL: nothing to answer. */
+static cJSON *dispatch_one(const struct rpc_method *methods, void *context, const cJSON *request)
+{
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(request, "id");
+    struct rpc_error error = { 0 };
+    cJSON *result = NULL;
+
+    if (!is_request(request)) {
         rpc_error_set(&error, RPC_INVALID_REQUEST, "Invalid Request", NULL);
         return answer_error(NULL, &error);
     }
-    method = find_method(methods, name->valuestring);
-    if (!method) {
-        rpc_error_set(&error, RPC_METHOD_NOT_FOUND, "Method not found", name->valuestring);
-        return id ? answer_error(id, &error) : NULL;
-    }
-    return call_method(method, context, params, id);
+    rpc_invoke(methods, context, json_string(request, "method"), cJSON_GetObjectItemCaseSensitive(request, "params"),
+               &result, &error);
+    if (id && !error.code)
+        return answer_result(id, result);
+    cJSON_Delete(result);
+    return id ? answer_error(id, &error) : NULL;
 }
 
 static cJSON *dispatch_batch(const struct rpc_method *methods, void *context, const cJSON *batch)

@@ -26,7 +26,7 @@ struct rpc_error {
 };
 
 /* One method. `rules` (NULL: none taken) are those of its named parameters; positional ones are matched to them in
- * order. */
+ * order. An optional one that is null counts as left out. */
 struct rpc_method {
     const char *name;
     const struct json_rule *rules;
@@ -37,6 +37,12 @@ struct rpc_method {
 /* Answers one request or batch. *ret_reply is a line without its newline, the caller's, free(); NULL when nothing is to
  * be answered (notifications) or memory is out. `methods` ends with a NULL name. */
 void rpc_dispatch(const struct rpc_method *methods, void *context, const char *line, size_t size, char **ret_reply);
+
+/* Calls one method of the table as a request for it would: for another protocol over the same methods. `params` (may be
+ * NULL) stays the caller's. *ret_result (NULL stands for null) is the caller's; ret_error->code, zero before, tells
+ * whether it failed. */
+void rpc_invoke(const struct rpc_method *methods, void *context, const char *name, const cJSON *params,
+                cJSON **ret_result, struct rpc_error *ret_error);
 
 void rpc_error_set(struct rpc_error *ret_error, int code, const char *message, const char *data);
 

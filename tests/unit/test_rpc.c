@@ -56,6 +56,14 @@ static void answers_each_line_by_the_specification(void **state)
           "{\"jsonrpc\":\"2.0\",\"result\":\"b\",\"id\":\"x\"}" },
         { "{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":[\"c\"]}", NULL },
         { "{\"jsonrpc\":\"2.0\",\"method\":\"nothing\"}", NULL },
+        { "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":[\"d\",null]}",
+          "{\"jsonrpc\":\"2.0\",\"result\":\"d\",\"id\":1}" },
+        { "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"text\":\"e\",\"times\":null}}",
+          "{\"jsonrpc\":\"2.0\",\"result\":\"e\",\"id\":1}" },
+        { "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"echo\",\"params\":[null]}",
+          "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,…" },
+        { "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"refuse\",\"params\":null}",
+          "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32000,…" },
         { "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"refuse\"}",
           "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32000,\"message\":\"Refused\",\"data\":\"text: no\"},\"id\":2}" },
         { "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"nothing\"}",
@@ -95,7 +103,7 @@ static void answers_each_line_by_the_specification(void **state)
             assert_string_equal(reply, table[i].answer);
         free(reply);
     }
-    assert_int_equal(notified, 7);
+    assert_int_equal(notified, 9);
 }
 
 static void *run_daemon(void *context)
