@@ -6,16 +6,34 @@
 #include "lib/rpc.h"
 
 #include "lib/cleanup.h"
+#include "lib/encode.h"
 
 #include <string.h>
 
 #define RPC_BATCH_MAX 64
 
+/* Copies as much as there is room for. What isn't UTF-8, such as a sequence that was cut somewhere, is shown as ?: the
+ * answer is JSON. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t length = strnlen(from, size - 1);
+
+    memcpy(to, from, length);
+    to[length] = '\0';
+    for (size_t i = 0, step; i < length; i += step) {
+        step = utf8_length(to + i, length - i);
+        if (step == 0) {
+            to[i] = '?';
+            step = 1;
+        }
+    }
+}
+
 void rpc_error_set(struct rpc_error *ret_error, int code, const char *message, const char *data)
 {
     ret_error->code = code;
-    snprintf(ret_error->message, sizeof ret_error->message, "%s", message);
-    snprintf(ret_error->data, sizeof ret_error->data, "%s", data ? data : "");
+    copy_text(ret_error->message, sizeof ret_error->message, message);
+    copy_text(ret_error->data, sizeof ret_error->data, data ? data : "");
 }
 
 /* Takes the item over; without memory for it there is none. */

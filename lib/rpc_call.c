@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <time.h>
 
+#define CONNECT_AGAIN_MS 5
+
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -34,7 +36,8 @@ static int wait_for(int fd, short events, int64_t deadline_ms)
     }
 }
 
-static int connect_to(const char *path, int *ret_fd)
+/* A full backlog says EAGAIN, and no descriptor tells when it no longer is (unix(7)). */
+static int connect_to(const char *path, int64_t deadline_ms, int *ret_fd)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -43,8 +46,11 @@ static int connect_to(const char *path, int *ret_fd)
         return -errno;
     if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        return -errno;
+    while (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        if (errno != EAGAIN || now_ms() >= deadline_ms)
+            return -errno;
+        poll(NULL, 0, CONNECT_AGAIN_MS);
+    }
     *ret_fd = steal_fd(&fd);
     return 0;
 }
@@ -150,7 +156,7 @@ int rpc_call(const char *socket_path, const char *method, const cJSON *params, i
     cleanup_close int fd = -1;
     struct reason inner = { 0 };
     size_t size = 0;
-    int status = request ? connect_to(socket_path, &fd) : -ENOMEM;
+    int status = request ? connect_to(socket_path, deadline_ms, &fd) : -ENOMEM;
 
     if (ret_code)
         *ret_code = 0;
