@@ -15,10 +15,12 @@ HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_memory.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
     note.c checkpoint.c cosignature.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
-zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c capability.c census.c cgroup.c chain.c children.c \
-    client.c clone.c confine.c console.c consoles.c fault.c feed.c frame.c heap.c history.c kernel.c kexec.c kin.c kmsg.c launch.c logs.c loop.c machine.c \
-    merge.c notify.c orphans.c page.c power.c probe.c qr.c ready.c ring.c root.c screen.c server.c service.c shutdown.c signals.c spawn.c \
-    supervisor.c table.c unit.c value.c watchdog.c words.c)
+zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c buffer.c \
+    capability.c census.c cgroup.c chain.c check.c children.c client.c clone.c confine.c console.c consoles.c discover.c \
+    fault.c feed.c frame.c framing.c heap.c history.c kernel.c kexec.c kin.c kmsg.c launch.c logs.c loop.c machine.c merge.c \
+    notify.c options.c orphans.c page.c power.c print.c probe.c qr.c ready.c ring.c root.c screen.c server.c service.c \
+    session.c shutdown.c signals.c spawn.c stats.c subscribe.c supervisor.c table.c text.c unit.c value.c watchdog.c words.c \
+    yaml.c)
 zinit_LIBS = -lyaml -lcjson -lsodium -lqrencode
 
 storaged_SOURCES = $(addprefix storaged/, main.c state.c path.c disk.c probe.c measure.c mounts.c mkfs.c quota.c volume.c pool.c \

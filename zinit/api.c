@@ -5,29 +5,19 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "zinit/discover.h"
 #include "zinit/history.h"
 #include "zinit/kexec.h"
 #include "zinit/shutdown.h"
 #include "zinit/signals.h"
+#include "zinit/stats.h"
+#include "zinit/subscribe.h"
 #include "zinit/supervisor.h"
+#include "zinit/yaml.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* zinit's own codes. */
-enum {
-    API_UNKNOWN = -32000,
-    API_MONITORED = -32001,
-    API_UP = -32002,
-    API_DOWN = -32003,
-    API_BAD_SIGNAL = -32004,
-    API_CONFIG = -32005,
-    API_SHUTTING_DOWN = -32006,
-    API_EXISTS = -32007,
-    API_FILE = -32008,
-    API_NO_KERNEL = -32009,
-};
 
 #define PATH_BYTES 512
 
@@ -43,7 +33,7 @@ static const struct json_rule NAME_RULES[] = {
 
 /* ---- answers */
 
-static void fail(struct rpc_error *error, int code, const char *message, const char *format, const char *name)
+void api_fail(struct rpc_error *error, int code, const char *message, const char *format, const char *name)
 {
     char data[sizeof error->data];
 
@@ -54,14 +44,13 @@ static void fail(struct rpc_error *error, int code, const char *message, const c
     rpc_error_set(error, code, message, data);
 }
 
-/* The service that the request names; NULL, and the error set, when there is none. */
-static struct service *find(struct supervisor *supervisor, const cJSON *params, struct rpc_error *error)
+struct service *api_find(struct supervisor *supervisor, const cJSON *params, struct rpc_error *error)
 {
     const char *name = json_string(params, "name");
     struct service *service = supervisor_find(supervisor, name);
 
     if (!service)
-        fail(error, API_UNKNOWN, "Service not found", "service name \"%s\" unknown", name);
+        api_fail(error, API_UNKNOWN, "Service not found", "service name \"%s\" unknown", name);
     return service;
 }
 
@@ -73,8 +62,11 @@ static bool refuse_at_end(const struct supervisor *supervisor, struct rpc_error 
     return true;
 }
 
-static void give_text(cJSON **ret_result, struct rpc_error *error, const char *text)
+static void give_text(cJSON **ret_result, struct rpc_error *error, const char *name, const char *done)
 {
+    char text[UNIT_NAME_BYTES_MAX + 64];
+
+    snprintf(text, sizeof text, "Service '%s' %s successfully", name, done);
     *ret_result = cJSON_CreateString(text);
     if (!*ret_result)
         rpc_error_set(error, RPC_INTERNAL_ERROR, "Out of memory", "");
@@ -112,7 +104,7 @@ static void add_last_exit(cJSON *status, const struct service_exit *exit)
 static void service_status(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
 {
     struct supervisor *supervisor = context;
-    struct service *service = find(supervisor, params, error);
+    struct service *service = api_find(supervisor, params, error);
     cJSON *after;
 
     if (!service)
@@ -137,7 +129,7 @@ static void service_status(void *context, const cJSON *params, cJSON **ret_resul
 
 static void api_start(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
 {
-    struct service *service = find(context, params, error);
+    struct service *service = api_find(context, params, error);
 
     if (service && !refuse_at_end(context, error))
         service_start(service);
@@ -145,45 +137,57 @@ static void api_start(void *context, const cJSON *params, cJSON **ret_result, st
 
 static void api_stop(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
 {
-    struct service *service = find(context, params, error);
+    struct service *service = api_find(context, params, error);
 
     if (!service)
         return;
     if (!machine_wanted_up(service->state) && !machine_has_process(service->state))
-        fail(error, API_DOWN, "Service is down", "service \"%s\" is down", service->unit.name);
+        api_fail(error, API_DOWN, "Service is down", "service \"%s\" is down", service->unit.name);
     else
         service_stop(service);
 }
 
+/* The state machine knows what to do: stop, by all means, and start once all of it is gone; or start. */
+static void api_restart(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    struct service *service = api_find(context, params, error);
+
+    if (!service || refuse_at_end(context, error))
+        return;
+    service_stop(service);
+    service_start(service);
+}
+
 static void api_kill(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
 {
-    struct service *service = find(context, params, error);
+    struct service *service = api_find(context, params, error);
     const char *name = json_string(params, "signal");
     int number = signals_parse(name), result;
 
     if (!service)
         return;
     if (number < 0) {
-        fail(error, API_BAD_SIGNAL, "Invalid signal", "invalid signal: %s", name);
+        api_fail(error, API_BAD_SIGNAL, "Invalid signal", "invalid signal: %s", name);
         return;
     }
     result = service_signal(service, number);
     if (result == -ESRCH)
-        fail(error, API_DOWN, "Service is down", "service \"%s\" is down", service->unit.name);
+        api_fail(error, API_DOWN, "Service is down", "service \"%s\" is down", service->unit.name);
     else if (result)
         rpc_error_set(error, RPC_INTERNAL_ERROR, "Can't send the signal", strerror(-result));
 }
 
 static void api_forget(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
 {
-    struct service *service = find(context, params, error);
+    struct service *service = api_find(context, params, error);
 
     if (!service)
         return;
     if (machine_wanted_up(service->state) || machine_has_process(service->state))
-        fail(error, API_UP, "Service is up", "service \"%s\" is up", service->unit.name);
+        api_fail(error, API_UP, "Service is up", "service \"%s\" is up", service->unit.name);
     else if (service_lingers(service)) /* whoever asks goes on to remove what those have open */
-        fail(error, API_UP, "Service is up", "service \"%s\": its last processes are still ending", service->unit.name);
+        api_fail(error, API_UP, "Service is up", "service \"%s\": its last processes are still ending",
+                 service->unit.name);
     else
         supervisor_remove(context, service);
 }
@@ -201,7 +205,7 @@ static void api_monitor(void *context, const cJSON *params, cJSON **ret_result, 
     if (result == 0) {
         service_start(service);
     } else if (result == SUPERVISOR_KNOWN) {
-        fail(error, API_MONITORED, "Service already monitored", "service \"%s\" already monitored", name);
+        api_fail(error, API_MONITORED, "Service already monitored", "service \"%s\" already monitored", name);
     } else {
         rpc_error_set(error, API_CONFIG, "Config error", result == REFUSED ? reason.text : strerror(-result));
     }
@@ -226,7 +230,7 @@ static void service_create(void *context, const cJSON *params, cJSON **ret_resul
 
     unit_path(context, name, path);
     if (access(path, F_OK) == 0) {
-        fail(error, API_EXISTS, "Service already exists", "Service '%s' already exists", name);
+        api_fail(error, API_EXISTS, "Service already exists", "Service '%s' already exists", name);
         return;
     }
     result = text ? unit_parse(name, path, text, strlen(text), &unit, NULL, NULL, &reason) : -ENOMEM;
@@ -237,7 +241,7 @@ static void service_create(void *context, const cJSON *params, cJSON **ret_resul
     if (result)
         rpc_error_set(error, API_FILE, "Service file error", result == REFUSED ? reason.text : strerror(-result));
     else
-        give_text(ret_result, error, "Service created");
+        give_text(ret_result, error, name, "created");
 }
 
 static void service_delete(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
@@ -247,32 +251,30 @@ static void service_delete(void *context, const cJSON *params, cJSON **ret_resul
 
     unit_path(context, name, path);
     if (unlink(path) == 0)
-        give_text(ret_result, error, "Service deleted");
+        give_text(ret_result, error, name, "deleted");
     else if (errno == ENOENT)
-        fail(error, API_UNKNOWN, "Service not found", "Service '%s' not found", name);
+        api_fail(error, API_UNKNOWN, "Service not found", "Service '%s' not found", name);
     else
         rpc_error_set(error, API_FILE, "Service file error", strerror(errno));
 }
 
-/* A unit that was created through the socket comes back as the object that it was; one in YAML as its text. */
 static void service_get(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
 {
     const char *name = json_string(params, "name");
     cleanup_free char *text = NULL;
+    struct reason reason = { "" };
     char path[PATH_BYTES];
     size_t size;
     int result;
 
     unit_path(context, name, path);
     result = file_read(path, UNIT_FILE_BYTES_MAX, &text, &size);
-    if (result == -ENOENT) {
-        fail(error, API_UNKNOWN, "Service not found", "Service '%s' not found", name);
-    } else if (result) {
-        rpc_error_set(error, API_FILE, "Service file error", strerror(-result));
-    } else if (json_parse(text, size, UNIT_FILE_BYTES_MAX, ret_result, NULL)) {
-        *ret_result = cJSON_CreateObject();
-        cJSON_AddStringToObject(*ret_result, "yaml", text);
-    }
+    if (result == 0)
+        result = yaml_to_json(text, size, ret_result, &reason);
+    if (result == -ENOENT)
+        api_fail(error, API_UNKNOWN, "Service not found", "Service '%s' not found", name);
+    else if (result)
+        rpc_error_set(error, API_FILE, "Service file error", result == REFUSED ? reason.text : strerror(-result));
 }
 
 /* ---- logs and the machine */
@@ -285,7 +287,7 @@ static void current_logs(void *context, const cJSON *params, cJSON **ret_result,
     int64_t count = json_integer(params, "count");
 
     if (name && !history_has(&supervisor->logs, name)) {
-        fail(error, API_UNKNOWN, "Service not found", "service name \"%s\" unknown", name);
+        api_fail(error, API_UNKNOWN, "Service not found", "service name \"%s\" unknown", name);
         return;
     }
     *ret_result =
@@ -316,6 +318,32 @@ static void system_reboot(void *context, const cJSON *params, cJSON **ret_result
         end(context, kexec ? SHUTDOWN_KEXEC : SHUTDOWN_REBOOT, error);
 }
 
+/* What zinit's HTTP proxy is for isn't here: the socket is all there is. */
+static void system_start_http_server(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    rpc_error_set(error, RPC_INVALID_PARAMS, "Invalid address", "this zinit listens on its Unix socket alone");
+}
+
+static void system_stop_http_server(void *context, const cJSON *params, cJSON **ret_result, struct rpc_error *error)
+{
+    rpc_error_set(error, RPC_INVALID_PARAMS, "Server not running", "this zinit listens on its Unix socket alone");
+}
+
+static const struct json_rule HTTP_RULES[] = {
+    { .name = "address", .kind = JSON_STRING, .max = 256 },
+    { .name = NULL },
+};
+
+static const struct json_rule SUBSCRIBE_RULES[] = {
+    { .name = "name", .kind = JSON_STRING, .optional = true, .min = 1, .max = UNIT_NAME_BYTES_MAX - 1 },
+    { .name = NULL },
+};
+
+static const struct json_rule UNSUBSCRIBE_RULES[] = {
+    { .name = "subscription", .kind = JSON_STRING, .min = 1, .max = 15 },
+    { .name = NULL },
+};
+
 static const struct json_rule REBOOT_RULES[] = {
     { .name = "kexec", .kind = JSON_BOOL, .optional = true },
     { .name = NULL },
@@ -342,18 +370,25 @@ static const struct json_rule LOGS_RULES[] = {
 };
 
 const struct rpc_method API_METHODS[] = {
+    { "rpc.discover", NULL, discover_call },
     { "service_list", NULL, service_list },
     { "service_status", NAME_RULES, service_status },
     { "service_start", NAME_RULES, api_start },
     { "service_stop", NAME_RULES, api_stop },
+    { "service_restart", NAME_RULES, api_restart },
     { "service_monitor", NAME_RULES, api_monitor },
     { "service_forget", NAME_RULES, api_forget },
     { "service_kill", KILL_RULES, api_kill },
     { "service_create", CREATE_RULES, service_create },
     { "service_delete", NAME_RULES, service_delete },
     { "service_get", NAME_RULES, service_get },
+    { "service_stats", NAME_RULES, stats_call },
     { "stream_currentLogs", LOGS_RULES, current_logs },
+    { "stream_subscribeLogs", SUBSCRIBE_RULES, subscribe_call },
+    { "stream_unsubscribeLogs", UNSUBSCRIBE_RULES, unsubscribe_call },
     { "system_shutdown", NULL, system_shutdown },
     { "system_reboot", REBOOT_RULES, system_reboot },
+    { "system_start_http_server", HTTP_RULES, system_start_http_server },
+    { "system_stop_http_server", NULL, system_stop_http_server },
     { NULL, NULL, NULL },
 };

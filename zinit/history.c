@@ -21,11 +21,10 @@ bool history_has(const struct logs *logs, const char *name)
     return false;
 }
 
-/* "2023-01-01T12:00:00 redis: text", in static memory. */
-static const char *dress(const char *name, const struct ring_line *line, const char *text)
+const char *history_dress(const char *name, int64_t time_ms, const char *text)
 {
-    static char whole[RING_LINE_BYTES_MAX + UINT8_MAX];
-    time_t seconds = line->time_ms / 1000;
+    static char whole[HISTORY_LINE_BYTES];
+    time_t seconds = time_ms / 1000;
     struct tm utc;
     char time[32];
 
@@ -87,7 +86,7 @@ static bool add_lines(cJSON *array, struct merge *merge, bool raw, int level, si
         left -= ring_bytes(&line);
         if (!fits || line.level > level)
             continue;
-        whole = raw ? text : dress(stream->name, &line, text);
+        whole = raw ? text : history_dress(stream->name, line.time_ms, text);
         if (!add_text(array, whole))
             return false;
         size += printed_size(whole);

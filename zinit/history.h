@@ -6,6 +6,11 @@
 
 #include <cjson/cJSON.h>
 
+#define HISTORY_LINE_BYTES (RING_LINE_BYTES_MAX + 255)
+
+/* zinit's form of a line, "2023-01-01T12:00:00 redis: text" (UTC), in static memory. `time_ms` is since 1970. */
+const char *history_dress(const char *name, int64_t time_ms, const char *text);
+
 /* Whether a stream has this name. */
 bool history_has(const struct logs *logs, const char *name);
 

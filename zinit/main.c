@@ -5,9 +5,11 @@
 #include "zinit/book_read.h"
 #include "zinit/book_writer.h"
 #include "zinit/boot.h"
+#include "zinit/check.h"
 #include "zinit/client.h"
 #include "zinit/console.h"
 #include "zinit/fault.h"
+#include "zinit/options.h"
 #include "zinit/power.h"
 #include "zinit/server.h"
 #include "zinit/shutdown.h"
@@ -15,21 +17,12 @@
 #include "zinit/supervisor.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define UNITS_DIR "/etc/zinit"
-#define SOCKET_PATH "/run/zinit.sock"
 #define EXIT_AGAIN 3 /* of a container's zinit that was told to reboot: who started it may start it again */
-
-struct options {
-    const char *dir, *socket_path;
-    const char *boot; /* whose log; NULL: what is running keeps it */
-    bool container, help;
-};
 
 /* The kernel's lines, and the copy of all on the disk. */
 static void keep_logs(struct supervisor *supervisor)
@@ -51,7 +44,9 @@ static int supervise(const struct options *options, uint64_t began_ms)
     if (supervisor_open(&supervisor, options->dir, options->container) < 0)
         return 1;
     fault_watch(supervisor.log.source.fd, !options->container);
-    server_open(&server, options->socket_path, API_METHODS, &supervisor);
+    supervisor.logs.lines_max = options->lines;
+    if (server_open(&server, options->socket_path, API_METHODS, &supervisor) < 0 && options->container && getpid() != 1)
+        return 1; /* on a machine, and where it is all there is, what can be done without it is done */
     count = supervisor_load(&supervisor);
     now_ms = loop_now_ms();
     log_info("up, %zu units, %u.%03u s after the kernel's start, %u ms after its own", count, (unsigned)(now_ms / 1000),
@@ -68,39 +63,11 @@ static int supervise(const struct options *options, uint64_t began_ms)
     return supervisor.shutdown == SHUTDOWN_REBOOT ? EXIT_AGAIN : 0;
 }
 
-/* The options, in any place: those of `init` and those of commands don't collide. */
-static bool read_options(int argc, char **argv, struct options *options)
-{
-    static const struct option known[] = {
-        { "config", required_argument, NULL, 'c' }, { "socket", required_argument, NULL, 's' },
-        { "container", no_argument, NULL, 'C' },    { "boot", required_argument, NULL, 'B' },
-        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
-    };
-    int option;
-
-    *options = (struct options){ .dir = UNITS_DIR, .socket_path = SOCKET_PATH };
-    while ((option = getopt_long(argc, argv, "c:s:h", known, NULL)) != -1) {
-        if (option == 'c')
-            options->dir = optarg;
-        else if (option == 's')
-            options->socket_path = optarg;
-        else if (option == 'C')
-            options->container = true;
-        else if (option == 'B')
-            options->boot = optarg;
-        else if (option == 'h')
-            options->help = true;
-        else
-            return false;
-    }
-    return true;
-}
-
 /* The kernel starts /init with what it didn't understand of its command line as arguments: a machine's PID 1 reads
  * none. */
 static int be_machine(char **argv)
 {
-    const struct options options = { .dir = UNITS_DIR, .socket_path = SOCKET_PATH };
+    const struct options options = { .dir = OPTIONS_DIR, .socket_path = OPTIONS_SOCKET };
 
     uint64_t began_ms = boot_machine(argv);
 
@@ -110,25 +77,31 @@ static int be_machine(char **argv)
 int main(int argc, char **argv)
 {
     struct options options;
+    char **words;
+    int count;
 
     log_open("zinit");
-    if (getpid() == 1 && !(argc > 1 && strcmp(argv[1], "init") == 0))
+    if (getpid() == 1 && !options_name_init(argc, argv))
         return be_machine(argv);
-    if (!read_options(argc, argv, &options))
+    if (!options_read(argc, argv, &options))
         return 2;
-    if (options.help || optind == argc) {
+    words = argv + options.words_at;
+    count = argc - options.words_at;
+    if (options.help || (count > 0 && strcmp(words[0], "help") == 0)) {
         client_help();
-        return options.help ? 0 : 2;
+        return 0;
     }
-    if (strcmp(argv[optind], "init") == 0) {
+    if (count == 1 && strcmp(words[0], "init") == 0) {
         options.container |= getpid() != 1;
         return supervise(&options, loop_now_ms());
     }
-    if (strcmp(argv[optind], "console") == 0)
+    if (count == 1 && strcmp(words[0], "console") == 0)
         return console_run();
-    if (strcmp(argv[optind], "log-writer") == 0)
+    if (count == 1 && strcmp(words[0], "log-writer") == 0)
         return book_writer_run(BOOK_MOUNT, SPAWN_READY_FD);
-    if (strcmp(argv[optind], "log") == 0 && options.boot)
-        return book_read_boot(BOOK_FOLDER, atoi(options.boot), argv[optind + 1], stdout);
-    return client_run(options.socket_path, argc - optind, argv + optind);
+    if (count > 0 && count <= 2 && strcmp(words[0], "log") == 0 && options.boot)
+        return book_read_boot(BOOK_FOLDER, atoi(options.boot), words[1], stdout);
+    if (count == 2 && strcmp(words[0], "check") == 0)
+        return check_folder(words[1], stdout);
+    return client_run(&options, count, words);
 }

@@ -1,10 +1,10 @@
-/* Clients: what they sent and isn't a whole line yet, and what they haven't taken yet. While answers wait, nothing more
- * is read from that client. */
+/* The listener, and who must go when all together want too much. */
 
 #include "zinit/server.h"
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "zinit/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,153 +15,53 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define READ_BYTES 16384
-#define BACKLOG 128
+#define BACKLOG 1024
 #define ACCEPT_AGAIN_MS 200
-#define KEPT_BYTES 4096 /* a buffer larger than this is given back when it is empty */
+#define ACCEPTS_A_TURN 16
+#define TELL_EVERY_MS 60000
 
-struct buffer {
-    char *bytes;
-    size_t used, capacity;
-};
-
-struct server_client {
-    struct server_client *next;
-    struct server *server;
-    struct loop_source source;
-    struct buffer in, out;
-    size_t searched; /* bytes of `in` that have no line end */
-    bool closing;    /* once all is out */
-};
-
-static int buffer_add(struct buffer *buffer, const char *bytes, size_t size)
+/* At most once a minute: clients that come again and again must not fill the log. */
+static void tell(struct server *server, const char *what)
 {
-    if (buffer->used + size > buffer->capacity) {
-        size_t capacity = buffer->capacity ? buffer->capacity : 1024;
-        char *grown;
-        while (capacity < buffer->used + size)
-            capacity *= 2;
-        grown = realloc(buffer->bytes, capacity);
-        if (!grown)
-            return -ENOMEM;
-        buffer->bytes = grown;
-        buffer->capacity = capacity;
-    }
-    memcpy(buffer->bytes + buffer->used, bytes, size);
-    buffer->used += size;
-    return 0;
-}
+    uint64_t now_ms = loop_now_ms();
 
-static void buffer_take(struct buffer *buffer, size_t size)
-{
-    buffer->used -= size;
-    if (buffer->used > 0) {
-        memmove(buffer->bytes, buffer->bytes + size, buffer->used);
-    } else if (buffer->capacity > KEPT_BYTES) {
-        free(buffer->bytes);
-        *buffer = (struct buffer){ 0 };
+    if (server->told_ms == 0 || now_ms - server->told_ms >= TELL_EVERY_MS) {
+        log_warning("socket: %s", what);
+        server->told_ms = now_ms;
     }
 }
 
-static void drop_client(struct server_client *client)
+static size_t held_by(const struct session *session)
 {
-    struct server_client **place = &client->server->clients;
-
-    while (*place != client)
-        place = &(*place)->next;
-    *place = client->next;
-    client->server->clients_count--;
-    loop_remove(&client->server->supervisor->loop, &client->source);
-    free(client->in.bytes);
-    free(client->out.bytes);
-    free(client);
+    return session->in.capacity + session->out.capacity;
 }
 
-/* Writes what waits. False when the client is gone. */
-static bool flush(struct server_client *client)
+bool server_make_room(struct server *server, const struct session *session, size_t more)
 {
-    while (client->out.used > 0) {
-        ssize_t size = send(client->source.fd, client->out.bytes, client->out.used, MSG_NOSIGNAL);
-        if (size < 0 && errno == EAGAIN)
-            return true;
-        if (size < 0 && errno != EINTR)
+    while (server->held_bytes + more > SERVER_HELD_BYTES_MAX) {
+        struct session *most = server->sessions;
+        for (struct session *each = server->sessions; each; each = each->next)
+            if (held_by(each) > held_by(most))
+                most = each;
+        tell(server, "clients that don't read, or send half requests, hold too much: who holds most is dropped");
+        if (most == session)
             return false;
-        if (size > 0)
-            buffer_take(&client->out, (size_t)size);
-    }
-    return !client->closing;
-}
-
-static bool answer(struct server_client *client, const char *line, size_t size)
-{
-    cleanup_free char *reply = NULL;
-
-    rpc_dispatch(client->server->methods, client->server->supervisor, line, size, &reply);
-    if (!reply)
-        return true;
-    return buffer_add(&client->out, reply, strlen(reply)) == 0 && buffer_add(&client->out, "\n", 1) == 0;
-}
-
-static bool refuse_long_line(struct server_client *client)
-{
-    static const char reply[] =
-        "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Line too long\"},\"id\":null}\n";
-
-    buffer_take(&client->in, client->in.used);
-    client->searched = 0;
-    client->closing = true;
-    return buffer_add(&client->out, reply, sizeof reply - 1) == 0;
-}
-
-/* Answers whole lines, until there is none or answers pile up. False when the client must go. */
-static bool serve(struct server_client *client)
-{
-    while (client->out.used == 0 && !client->closing) {
-        char *from = client->in.bytes + client->searched;
-        char *end = client->in.used > client->searched ? memchr(from, '\n', client->in.used - client->searched) : NULL;
-        size_t size;
-        if (!end) {
-            client->searched = client->in.used;
-            return client->in.used <= RPC_LINE_BYTES_MAX || (refuse_long_line(client) && flush(client));
-        }
-        size = (size_t)(end - client->in.bytes);
-        if (size > 0 && !answer(client, client->in.bytes, size))
-            return false;
-        buffer_take(&client->in, size + 1);
-        client->searched = 0;
-        if (!flush(client))
-            return false;
+        session_free(most);
     }
     return true;
 }
 
-/* False when the client is gone. */
-static bool receive(struct server_client *client)
+/* Who subscribed to logs is silent by nature. */
+static void drop_most_silent(struct server *server)
 {
-    static char bytes[READ_BYTES];
-    ssize_t size = recv(client->source.fd, bytes, sizeof bytes, 0);
+    struct session *silent = NULL;
 
-    if (size < 0)
-        return errno == EAGAIN || errno == EINTR;
-    return size > 0 && buffer_add(&client->in, bytes, (size_t)size) == 0;
-}
-
-static void on_client(struct loop_source *source, uint32_t events)
-{
-    struct server_client *client = source->context;
-    bool alive = true;
-
-    if (client->out.used > 0)
-        alive = flush(client);
-    else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        alive = receive(client);
-    if (alive)
-        alive = serve(client);
-    if (!alive) {
-        drop_client(client);
-        return;
-    }
-    loop_change(&client->server->supervisor->loop, source, client->out.used > 0 ? EPOLLOUT : EPOLLIN);
+    for (struct session *each = server->sessions; each; each = each->next)
+        if (!each->subscriptions && (!silent || each->heard_ms <= silent->heard_ms))
+            silent = each;
+    tell(server, "too many clients: who was silent for longest is dropped");
+    if (silent)
+        session_free(silent);
 }
 
 static bool is_ours(int fd)
@@ -174,24 +74,12 @@ static bool is_ours(int fd)
 
 static void add_client(struct server *server, int fd)
 {
-    struct server_client *client = NULL;
+    bool ours = is_ours(fd);
 
-    if (is_ours(fd) && server->clients_count < server->clients_max)
-        client = calloc(1, sizeof *client);
-    if (!client) {
+    if (ours && server->sessions_count >= server->sessions_max)
+        drop_most_silent(server);
+    if (!ours || server->sessions_count >= server->sessions_max || !session_new(server, fd))
         close(fd);
-        return;
-    }
-    client->server = server;
-    client->source = (struct loop_source){ .fd = fd, .on_event = on_client, .context = client };
-    if (loop_add(&server->supervisor->loop, &client->source, EPOLLIN) < 0) {
-        close(fd);
-        free(client);
-        return;
-    }
-    client->next = server->clients;
-    server->clients = client;
-    server->clients_count++;
 }
 
 /* With no descriptor left the listener would stay readable for ever: one client is taken and turned away. */
@@ -216,15 +104,29 @@ static void on_again(struct loop_timer *timer)
     loop_change(&server->supervisor->loop, &server->listener, EPOLLIN);
 }
 
+/* Several at once: while a thousand clients have something to say, each turn of the loop is one event of one of them.
+ */
 static void on_listener(struct loop_source *source, uint32_t events)
 {
     struct server *server = source->context;
-    int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (fd >= 0)
-        add_client(server, fd);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-        turn_away(server);
+    for (int left = ACCEPTS_A_TURN; left > 0; left--) {
+        int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            add_client(server, fd);
+        } else {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                turn_away(server);
+            return;
+        }
+    }
+}
+
+static bool somebody_answers(const struct sockaddr_un *address)
+{
+    cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    return fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
 }
 
 static int listen_at(const char *path)
@@ -239,6 +141,8 @@ static int listen_at(const char *path)
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path) + 1);
+    if (somebody_answers(&address))
+        return -EADDRINUSE;
     unlink(path);
     mask = umask(0177);
     bound = bind(fd, (struct sockaddr *)&address, sizeof address);
@@ -249,7 +153,7 @@ static int listen_at(const char *path)
 }
 
 /* At most half of the descriptors: services need the others. */
-static size_t count_clients_max(void)
+static size_t count_sessions_max(void)
 {
     struct rlimit limit;
 
@@ -266,7 +170,7 @@ int server_open(struct server *server, const char *path, const struct rpc_method
     if (fd < 0)
         return log_fail(fd, "listen at %s", path);
     *server = (struct server){ .supervisor = supervisor, .methods = methods, .path = path };
-    server->clients_max = count_clients_max();
+    server->sessions_max = count_sessions_max();
     server->listener = (struct loop_source){ .fd = fd, .on_event = on_listener, .context = server };
     server->again = (struct loop_timer){ .on_fire = on_again, .context = server };
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -277,8 +181,8 @@ void server_close(struct server *server)
 {
     if (!server->supervisor)
         return;
-    while (server->clients)
-        drop_client(server->clients);
+    while (server->sessions)
+        session_free(server->sessions);
     loop_disarm(&server->supervisor->loop, &server->again);
     loop_remove(&server->supervisor->loop, &server->listener);
     if (server->spare_fd >= 0)

@@ -10,6 +10,8 @@
 #include "zinit/service.h"
 #include "zinit/watchdog.h"
 
+struct session;
+
 enum shutdown_mode {
     SHUTDOWN_NONE, /* not shutting down */
     SHUTDOWN_POWER_OFF,
@@ -37,6 +39,7 @@ struct supervisor {
     struct loop_source signals;
     unsigned depth; /* of service_feed */
     bool settling;
+    struct session *asking; /* the client whose JSON-RPC request is being answered */
     struct watchdog watchdog;
     /* shutdown.c's */
     enum shutdown_mode shutdown;

@@ -80,3 +80,5 @@ test_zinit_scale_SOURCES = tests/unit/zinit_bed.c $(filter-out zinit/main.c,$(zi
 test_zinit_scarcity_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES)) tests/unit/failing.c
 test_zinit_scarcity_LIBS = $(addprefix -Wl$(comma)--wrap=, malloc calloc realloc strdup strndup asprintf scandir pipe2 open openat epoll_ctl \
     accept4 clone_process fork)
+test_zinit_discover_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
+test_zinit_check_SOURCES = $(addprefix zinit/, check.c capability.c signals.c unit.c value.c words.c)
