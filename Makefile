@@ -22,6 +22,7 @@ zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book
     session.c shutdown.c signals.c spawn.c stats.c subscribe.c supervisor.c table.c text.c unit.c value.c watchdog.c words.c \
     yaml.c)
 zinit_LIBS = -lyaml -lcjson -lsodium -lqrencode
+$(foreach kind,host node san,$(B)/obj/$(kind)/zinit/discover.o): zinit/openrpc.json # embedded by .incbin
 
 storaged_SOURCES = $(addprefix storaged/, main.c state.c path.c disk.c probe.c measure.c mounts.c mkfs.c quota.c volume.c pool.c \
     boot_medium.c plan.c wanted.c job.c apply.c uevent.c api.c)

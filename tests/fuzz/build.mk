@@ -15,6 +15,11 @@ fuzz_provisiond_contract_SOURCES = $(addprefix provisiond/, verify.c wanted.c)
 fuzz_directory_witness_SOURCES = contrib/directory/witness_rules.c
 fuzz_directory_tile_SOURCES = contrib/directory/tile.c
 fuzz_netd_lease_SOURCES = $(addprefix netd/, lease.c prefix.c)
+FUZZ_TARGETS += fuzz_zinit_rpc fuzz_zinit_text
+fuzz_zinit_rpc_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
+fuzz_zinit_rpc_LIBS = -lyaml
+fuzz_zinit_text_SOURCES = $(filter-out zinit/main.c,$(zinit_SOURCES))
+fuzz_zinit_text_LIBS = -lyaml
 FUZZ_MUTATIONS = 2000
 FUZZ_SEED = 1
 
