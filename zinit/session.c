@@ -173,7 +173,7 @@ static bool answer_text(struct session *session, const char *line, size_t size)
     struct supervisor *supervisor = session->server->supervisor;
     struct text_request request;
     struct rpc_error error = { 0 };
-    struct reason reason = { "" };
+    struct reason reason = { "out of memory" };
     cJSON *result = NULL;
 
     json_watch_memory();
