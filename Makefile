@@ -37,7 +37,7 @@ provisiond_SOURCES = $(addprefix provisiond/, api.c apply.c bundle.c cache.c cal
     node.c observe.c owner.c paths.c plan.c profile.c register.c result.c text.c tidy.c user.c verify.c wanted.c watch.c)
 provisiond_LIBS = -luv -lcjson -lsodium -lsqlite3 -lcurl -larchive
 
-directoryd_SOURCES = $(addprefix contrib/directory/, main.c serve.c verify.c compare.c mirror.c mirror_options.c follow.c remote.c replay.c forward.c witness.c witness_rules.c options.c directory.c api.c log_api.c log_wait.c gather.c cosigned.c server.c request.c sequencer.c rules.c state.c tile.c tlog.c \
+directoryd_SOURCES = $(addprefix contrib/directory/, main.c serve.c signed.c proven.c verify.c compare.c mirror.c mirror_options.c follow.c remote.c replay.c forward.c witness.c witness_rules.c options.c directory.c api.c log_api.c log_wait.c gather.c cosigned.c server.c request.c sequencer.c rules.c state.c tile.c tlog.c \
     feed.c page.c view.c view_node.c presence.c explorer.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, store.c schema.c store_sqlite.c store_postgresql.c commit.c submission.c \
     office.c exchange.c migrate.c backup.c)

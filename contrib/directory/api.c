@@ -9,6 +9,7 @@
 #include "contrib/directory/log_api.h"
 #include "contrib/directory/log_wait.h"
 #include "contrib/directory/mirror.h"
+#include "contrib/directory/proven.h"
 #include "contrib/directory/sequencer.h"
 #include "contrib/directory/state.h"
 #include "contrib/directory/view.h"
@@ -41,9 +42,13 @@ static void get_statement(struct directory *directory, struct request *request)
                  VALUE_TEXT(request->argument), VALUE_INTEGER(size));
     if (!store_next(&rows)) {
         request_problem(request, 404, "there is no statement %s", request->argument);
-    } else if (tlog_prove_inclusion(directory->reader, (uint64_t)store_integer(&rows, 0), size, &proof) == 0) {
-        const char *envelope = store_bytes(&rows, 1, &length);
-        cleanup_free char *text = strndup(envelope ? envelope : "", length);
+        directory_finish_read(directory, request);
+        return;
+    }
+    const char *envelope = store_bytes(&rows, 1, &length) ?: "";
+    if (proven_entry(directory->reader, &directory->head.checkpoint, (uint64_t)store_integer(&rows, 0), envelope,
+                     length, &proof) == 0) {
+        cleanup_free char *text = strndup(envelope, length);
         cJSON *answer = cJSON_CreateObject();
         cJSON_AddStringToObject(answer, "id", request->argument);
         json_add_integer(answer, "index", store_integer(&rows, 0));
@@ -135,6 +140,7 @@ static const struct route ROUTES[] = {
     { "GET", LOG_TILES_ROUTE, log_get_tile, NULL },
     { "GET", "/", explorer_page, NULL },
     { "GET", "/explorer.js", explorer_script, NULL },
+    { "GET", "/verify.js", explorer_module, NULL },
     { "GET", "/explorer.css", explorer_style, NULL },
     { "GET", "/v1/openapi.json", explorer_openapi, NULL },
     { "GET", "/healthz", health_get, NULL },

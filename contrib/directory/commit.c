@@ -123,13 +123,17 @@ static int run_transaction(struct commit *commit)
     store_begin(store);
     for (struct submission *submission = commit->first; submission && !store->error; submission = submission->next)
         size += sequence(store, size, submission);
-    presence_write(store, commit->seen, commit->seen_count);
+    presence_write(store, commit->seen, commit->seen_count, directory_now());
     if (commit->cosigned)
         cosigned_write(store, commit->cosigned);
     if (commit->tries)
         store_run_values(store, "UPDATE meta SET value = value WHERE name = 'log'", NULL, 0);
     commit->others_wait = write_answers(store, commit->first);
-    int error = size > before ? tlog_write_ahead(store, size, &commit->head.checkpoint) : store->error;
+    int error = store->error;
+    if (!error && size > before)
+        error = tlog_check_head(store, &commit->head.checkpoint);
+    if (!error && size > before)
+        error = tlog_write_ahead(store, size, &commit->head.checkpoint);
     prove_all(store, size, commit->first);
     if (error >= 0)
         error = store_commit(store);

@@ -16,6 +16,7 @@
 struct directory {
     uv_loop_t *loop;
     struct store *reader, *writer;
+    int signed_fd; /* signed.h; -1: none */
     struct presence *presence;
     struct tlog_signer signer;
     struct tlog_head head; /* durable and signed: what is served */

@@ -255,7 +255,7 @@ static void write_seen(struct turn *turn)
     if (!turn->seen)
         return;
     store_begin(bus);
-    presence_write(bus, turn->seen, turn->seen_count);
+    presence_write(bus, turn->seen, turn->seen_count, directory_now());
     turn->seen_written = store_commit(bus) == 0;
 }
 

@@ -10,6 +10,7 @@
 
 EMBED(explorer_html, "contrib/directory/web/index.html");
 EMBED(explorer_js, "contrib/directory/web/explorer.js");
+EMBED(explorer_verify, "contrib/directory/web/verify.js");
 EMBED(explorer_css, "contrib/directory/web/explorer.css");
 EMBED(openapi_json, "contrib/directory/openapi.json");
 
@@ -40,6 +41,11 @@ void explorer_page(struct directory *directory, struct request *request)
 void explorer_script(struct directory *directory, struct request *request)
 {
     answer(directory, request, "text/javascript; charset=utf-8", explorer_js, explorer_js_end);
+}
+
+void explorer_module(struct directory *directory, struct request *request)
+{
+    answer(directory, request, "text/javascript; charset=utf-8", explorer_verify, explorer_verify_end);
 }
 
 void explorer_style(struct directory *directory, struct request *request)

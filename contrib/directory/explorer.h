@@ -6,6 +6,7 @@
 
 void explorer_page(struct directory *directory, struct request *request);
 void explorer_script(struct directory *directory, struct request *request);
+void explorer_module(struct directory *directory, struct request *request); /* verify.js */
 void explorer_style(struct directory *directory, struct request *request);
 /* GET /v1/openapi.json: the description of the API (OpenAPI 3.1). */
 void explorer_openapi(struct directory *directory, struct request *request);

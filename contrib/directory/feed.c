@@ -3,6 +3,7 @@
 
 #include "contrib/directory/feed.h"
 
+#include "contrib/directory/proven.h"
 #include "contrib/directory/ring.h"
 #include "contrib/directory/state.h"
 
@@ -38,16 +39,16 @@ struct feed {
 
 /* ---- The answer */
 
-static cJSON *make_entry(struct directory *directory, const struct store_rows *rows, uint64_t log_size)
+static cJSON *make_entry(struct directory *directory, const struct store_rows *rows, const struct checkpoint *head)
 {
     uint64_t index = (uint64_t)store_integer(rows, 0);
     struct merkle_proof proof;
     size_t size;
-    const char *envelope = store_bytes(rows, 1, &size);
-    char *text = strndup(envelope ? envelope : "", size);
+    const char *envelope = store_bytes(rows, 1, &size) ?: "";
+    char *text = strndup(envelope, size);
     cJSON *entry = cJSON_CreateObject();
 
-    if (text && tlog_prove_inclusion(directory->reader, index, log_size, &proof) == 0) {
+    if (text && proven_entry(directory->reader, head, index, envelope, size, &proof) == 0) {
         json_add_integer(entry, "index", (int64_t)index);
         cJSON_AddStringToObject(entry, "envelope", text);
         cJSON_AddItemToObject(entry, "proof", merkle_proof_to_json(&proof));
@@ -56,21 +57,21 @@ static cJSON *make_entry(struct directory *directory, const struct store_rows *r
     return entry;
 }
 
-/* The entries behind `after` among the first `log_size`. *ret_next: the last of them, or the log's last when that is
+/* The entries behind `after` under `head`. *ret_next: the last of them, or the log's last when that is
  * all. */
-static cJSON *make_entries(struct directory *directory, const char *node, int64_t after, uint64_t log_size,
+static cJSON *make_entries(struct directory *directory, const char *node, int64_t after, const struct checkpoint *head,
                            int64_t *ret_next)
 {
     cleanup_rows struct store_rows rows;
     cJSON *entries = cJSON_CreateArray();
-    int64_t size = (int64_t)log_size, last = -1;
+    int64_t size = (int64_t)head->size, last = -1;
     size_t bytes = 0, count = 0, length;
 
     store_select(directory->reader, &rows,
                  "SELECT idx, envelope FROM entries WHERE node = $1 AND idx > $2 AND idx < $3 ORDER BY idx",
                  VALUE_TEXT(node), VALUE_INTEGER(after), VALUE_INTEGER(size));
     while (count < ENTRIES_MAX && bytes < ENTRIES_BYTES_MAX && store_next(&rows)) {
-        cJSON_AddItemToArray(entries, make_entry(directory, &rows, log_size));
+        cJSON_AddItemToArray(entries, make_entry(directory, &rows, head));
         last = store_integer(&rows, 0);
         store_bytes(&rows, 1, &length);
         bytes += length;
@@ -100,7 +101,7 @@ static void try_answer(struct feed *feed, struct request *request, const struct 
             request_problem(request, 503, "the witnesses haven't cosigned the log that far yet");
         return;
     }
-    cJSON *entries = make_entries(directory, request->argument, query->after, head->checkpoint.size, &next);
+    cJSON *entries = make_entries(directory, request->argument, query->after, &head->checkpoint, &next);
     if (!finally && cJSON_GetArraySize(entries) == 0 && directory->reader->error == 0) {
         cJSON_Delete(entries);
         return;
@@ -109,7 +110,7 @@ static void try_answer(struct feed *feed, struct request *request, const struct 
     cJSON_AddItemToObject(answer, "entries", entries);
     cJSON_AddStringToObject(answer, "checkpoint", head->note);
     if (query->from_size > 0)
-        tlog_prove_consistency(directory->reader, query->from_size, head->checkpoint.size, &proof);
+        proven_consistency(directory->reader, &head->checkpoint, query->from_size, head->checkpoint.size, &proof);
     cJSON_AddItemToObject(answer, "consistency", merkle_proof_to_json(&proof));
     json_add_integer(answer, "next", next);
     request_answer_json(request, 200, answer);

@@ -3,6 +3,8 @@
 
 #include "contrib/directory/log_api.h"
 
+#include "contrib/directory/proven.h"
+
 #include "lib/cleanup.h"
 
 #include <inttypes.h>
@@ -114,8 +116,8 @@ void log_get_proof(struct directory *directory, struct request *request)
 
     if (!check_range(directory, request, LOG_PROOF_PARAMETERS, 1))
         return;
-    if (tlog_prove_inclusion(directory->reader, (uint64_t)request->values[0].integer,
-                             (uint64_t)request->values[1].integer, &proof) == 0)
+    if (proven_inclusion(directory->reader, &directory->head.checkpoint, (uint64_t)request->values[0].integer,
+                         (uint64_t)request->values[1].integer, &proof) == 0)
         answer_proof(directory, request, LOG_PROOF_PARAMETERS, &proof);
     else
         request_problem(request, 503, "the proof can't be made now");
@@ -129,7 +131,7 @@ void log_get_consistency(struct directory *directory, struct request *request)
 
     if (!check_range(directory, request, LOG_CONSISTENCY_PARAMETERS, 0))
         return;
-    if (from == 0 || from == to || tlog_prove_consistency(directory->reader, (uint64_t)from, (uint64_t)to, &proof) == 0)
+    if (proven_consistency(directory->reader, &directory->head.checkpoint, (uint64_t)from, (uint64_t)to, &proof) == 0)
         answer_proof(directory, request, LOG_CONSISTENCY_PARAMETERS, &proof);
     else
         request_problem(request, 503, "the proof can't be made now");

@@ -164,7 +164,7 @@ static void write_seen(struct mirror *mirror)
     if (!any)
         return;
     store_begin(store);
-    presence_write(store, mirror->seen, mirror->seen_count);
+    presence_write(store, mirror->seen, mirror->seen_count, directory_now());
     bool written = store_commit(store) >= 0;
     if (!written)
         store_rollback(store);

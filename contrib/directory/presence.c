@@ -127,6 +127,8 @@ int presence_beat(struct presence *presence, struct store *store, const struct s
 
     presence_find(presence, store, heartbeat->signer_id, &seen);
     snprintf(seen.node, sizeof seen.node, "%s", heartbeat->signer_id);
+    if (seen.last_seen_s > now_s + SEEN_APART_S)
+        seen.created_s = 0;
     if (heartbeat->created > seen.created_s)
         seen.nonces_count = 0;
     if (heartbeat->created < seen.created_s || is_replay(&seen, heartbeat->payload)) {
@@ -186,18 +188,20 @@ void presence_written(struct presence *presence, struct seen *seen, size_t count
     free(seen);
 }
 
-void presence_write(struct store *store, const struct seen *seen, size_t count)
+void presence_write(struct store *store, const struct seen *seen, size_t count, int64_t now_s)
 {
     for (; count > 0; count--, seen++) {
         store_run(store,
                   "INSERT INTO presence (node, last_seen, created, cru, mru, sru, hru, nonces)"
                   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (node) DO UPDATE SET last_seen ="
-                  " CASE WHEN presence.last_seen > $2 THEN presence.last_seen ELSE $2 END, created = $3, cru = $4,"
-                  " mru = $5, sru = $6, hru = $7, nonces = $8 WHERE presence.created <= $3",
+                  " CASE WHEN presence.last_seen > $2 AND presence.last_seen <= $9 THEN presence.last_seen ELSE $2 END,"
+                  " created = $3, cru = $4, mru = $5, sru = $6, hru = $7, nonces = $8"
+                  " WHERE presence.created <= $3 OR presence.last_seen > $9",
                   VALUE_TEXT(seen->node), VALUE_INTEGER(seen->last_seen_s), VALUE_INTEGER(seen->created_s),
                   VALUE_INTEGER(seen->used.cru_milli), VALUE_INTEGER(seen->used.mru_bytes),
                   VALUE_INTEGER(seen->used.sru_bytes), VALUE_INTEGER(seen->used.hru_bytes),
-                  VALUE_BYTES(seen->nonces, seen->nonces_count * SEEN_NONCE_BYTES));
+                  VALUE_BYTES(seen->nonces, seen->nonces_count * SEEN_NONCE_BYTES),
+                  VALUE_INTEGER(now_s + SEEN_APART_S));
     }
 }
 
@@ -205,8 +209,9 @@ void presence_touch(struct store *store, const char *node, int64_t now_s)
 {
     store_run(store,
               "INSERT INTO presence (node, last_seen, created, cru, mru, sru, hru) VALUES ($1, $2, 0, 0, 0, 0, 0)"
-              " ON CONFLICT (node) DO UPDATE SET last_seen = $2",
-              VALUE_TEXT(node), VALUE_INTEGER(now_s));
+              " ON CONFLICT (node) DO UPDATE SET last_seen = $2,"
+              " created = CASE WHEN presence.last_seen > $3 THEN 0 ELSE presence.created END",
+              VALUE_TEXT(node), VALUE_INTEGER(now_s), VALUE_INTEGER(now_s + SEEN_APART_S));
 }
 
 struct presence *presence_new(void)

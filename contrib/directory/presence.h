@@ -10,6 +10,9 @@
 
 #define SEEN_NONCES 8      /* heartbeats of one second that are told apart */
 #define SEEN_NONCE_BYTES 8 /* of each nonce, which has at least 16 random ones */
+/* How far the clocks of several directoryds may be apart. Who was seen later than that from now was seen under another
+ * time: the clock has gone back since, and what was noted then must neither keep a node up nor lock it out. */
+#define SEEN_APART_S 5
 
 struct seen {
     char node[ID_TEXT_BYTES];
@@ -41,6 +44,7 @@ struct seen *presence_take_changed(struct presence *presence, size_t max, size_t
 /* Frees the array (or NULL): what is in the table is forgotten here; what isn't has to be written again. */
 void presence_written(struct presence *presence, struct seen *seen, size_t count, bool in_table);
 
-/* Within a transaction: writes them; and that a node showed itself by registering. */
-void presence_write(struct store *store, const struct seen *seen, size_t count);
+/* Within a transaction: writes them, where nothing newer (by what now_s makes of it) is there; and that a node showed
+ * itself by registering. */
+void presence_write(struct store *store, const struct seen *seen, size_t count, int64_t now_s);
 void presence_touch(struct store *store, const char *node, int64_t now_s);

@@ -20,10 +20,13 @@ int rules_judge_time(int64_t created, int64_t now_s, struct reason *reason)
     return 0;
 }
 
-/* A principal's newer statement replaces the older, never the other way round. */
-static int judge_newer(const struct statement *statement, const struct rules_view *view, struct reason *reason)
+/* A principal's newer statement replaces the older, never the other way round. One that is further in the future than
+ * any may be was taken in while the directory's clock was ahead: it locks nobody out. */
+static int judge_newer(const struct rules_input *input, const struct rules_view *view, struct reason *reason)
 {
-    if (view->signer_known && statement->created < view->registered)
+    const struct statement *statement = input->statement;
+
+    if (view->signer_known && statement->created < view->registered && view->registered <= input->now_s + RULES_SKEW_S)
         return refuse(CONFLICT, "created", "a newer statement of %s is in the log", statement->signer_id);
     return 0;
 }
@@ -32,7 +35,7 @@ static int judge_bot(const struct rules_input *input, const struct rules_view *v
 {
     if (view->name_taken)
         return refuse(CONFLICT, "name", "%s is taken", json_string(input->statement->payload, "name"));
-    return judge_newer(input->statement, view, reason);
+    return judge_newer(input, view, reason);
 }
 
 static int judge_farm(const struct rules_input *input, const struct rules_view *view, struct reason *reason)
@@ -68,7 +71,7 @@ static int judge_node(const struct rules_input *input, const struct rules_view *
     if (!view->farm_known)
         return refuse(UNKNOWN, "farm", "there is no farm %" PRId64, json_integer(input->statement->payload, "farm"));
     int status = judge_invite(input, view, reason);
-    return status ? status : judge_newer(input->statement, view, reason);
+    return status ? status : judge_newer(input, view, reason);
 }
 
 static int judge_contract(const struct rules_input *input, const struct rules_view *view, struct reason *reason)

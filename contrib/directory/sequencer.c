@@ -8,6 +8,7 @@
 #include "contrib/directory/commit.h"
 #include "contrib/directory/feed.h"
 #include "contrib/directory/office.h"
+#include "contrib/directory/signed.h"
 #include "contrib/directory/state.h"
 
 #include "lib/log.h"
@@ -229,6 +230,8 @@ static void on_committed(uv_work_t *work, int status)
         tlog_head_close(&sequencer->directory->head);
         sequencer->directory->head = commit->head;
     }
+    if (grown)
+        signed_write(sequencer->directory->signed_fd, commit->head.note);
     if (must_leave(commit))
         office_leave(sequencer->directory->office);
     if (commit->error < 0)

@@ -16,6 +16,7 @@
 #include "contrib/directory/office.h"
 #include "contrib/directory/options.h"
 #include "contrib/directory/sequencer.h"
+#include "contrib/directory/signed.h"
 
 #include "lib/http.h"
 #include "lib/log.h"
@@ -180,7 +181,14 @@ static int open_store(const char *url, struct directory *directory, struct reaso
         return office_open(directory, url, &directory->office, reason);
     int error = store_open(url, STORE_WRITE, &directory->writer, reason);
     if (!error)
+        error = signed_open(url, &directory->signed_fd, reason);
+    if (!error)
         error = tlog_open(directory->writer, &directory->signer, TLOG_ALL, &directory->head, reason);
+    if (!error)
+        error = signed_check(directory->signed_fd, directory->writer, &directory->signer.verifier,
+                             &directory->head.checkpoint, reason);
+    if (!error)
+        signed_write(directory->signed_fd, directory->head.note);
     return error ? error : store_open(url, STORE_READ, &directory->reader, reason);
 }
 
@@ -240,6 +248,8 @@ static void close_directory(struct directory *directory)
     tlog_head_close(&directory->head);
     tlog_head_close(&directory->cosigned);
     store_close(directory->reader);
+    if (directory->signed_fd >= 0)
+        close(directory->signed_fd);
     store_close(directory->writer);
     limits_close(&directory->limits);
     key_free(directory->signer.key);
@@ -247,7 +257,7 @@ static void close_directory(struct directory *directory)
 
 int serve_run(int argc, char **argv)
 {
-    static struct program program;
+    static struct program program = { .directory.signed_fd = -1 };
     char vkey[NOTE_VKEY_BYTES];
     struct options options = { 0 };
     struct reason reason = { 0 };

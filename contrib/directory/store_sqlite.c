@@ -57,7 +57,11 @@ static int to_errno(int code)
 
 static int fail(struct sqlite_store *self, int code, const char *what)
 {
-    return log_fail(to_errno(code), "store: %.60s: %s", what, sqlite3_errmsg(self->database));
+    int error = to_errno(code);
+
+    if (error == -EUCLEAN)
+        log_error("the store is damaged: stop directoryd, and restore the store from a back-up or a mirror");
+    return log_fail(error, "store: %.60s: %s", what, sqlite3_errmsg(self->database));
 }
 
 /* FNV-1a: comparing every text would cost as much as what it prepares for. */
@@ -263,7 +267,8 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
     if (code == SQLITE_OK && access == STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);
     if (code != SQLITE_OK)
-        return reason_refuse(reason, "store", "can't use %s: %s", path, sqlite3_errmsg(self->database));
+        return reason_refuse(reason, "store", "can't use %s: %s%s", path, sqlite3_errmsg(self->database),
+                             to_errno(code) == -EUCLEAN ? "; restore the store from a back-up or a mirror" : "");
     return 0;
 }
 

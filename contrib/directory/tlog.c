@@ -64,7 +64,7 @@ static int fetch_hash(struct store *store, unsigned level, uint64_t index, struc
     return 0;
 }
 
-static int read_hash(void *context, unsigned level, uint64_t index, struct merkle_hash *ret_hash)
+int tlog_read_hash(void *context, unsigned level, uint64_t index, struct merkle_hash *ret_hash)
 {
     struct store *store = context;
     const struct cached_hash *slot = slot_of(store, level, index);
@@ -93,7 +93,7 @@ void tlog_append(struct store *store, uint64_t index, const struct tlog_entry *e
               VALUE_TEXT(entry->feed_node), VALUE_BYTES(entry->envelope, entry->envelope_size));
     write_hash(store, 0, index, &hash);
     for (unsigned level = 0; (index >> level) & 1; level++) {
-        if (read_hash(store, level, (index >> level) - 1, &left) < 0)
+        if (tlog_read_hash(store, level, (index >> level) - 1, &left) < 0)
             return;
         merkle_node(&left, &hash, &hash);
         write_hash(store, level + 1, index >> (level + 1), &hash);
@@ -118,11 +118,28 @@ static bool read_meta(struct store *store, const char *name, char *ret_value, si
     return true;
 }
 
+/* The hashes on the right edge of the signed tree give its root, and the larger tree's with it: if one of them were
+ * damaged, the first would be wrong as well. */
+int tlog_check_head(struct store *store, const struct checkpoint *checkpoint)
+{
+    struct merkle_hash root;
+    int error = merkle_root(tlog_read_hash, store, checkpoint->size, &root);
+
+    if (error == 0 && memcmp(&root, &checkpoint->root, sizeof root) != 0)
+        error = store->error = -EUCLEAN;
+    if (error == -EUCLEAN)
+        log_error(
+            "the store is damaged: its hashes don't give the root that was signed at %" PRIu64
+            " statements. Nothing more is signed. Stop directoryd and restore the store from a back-up or a mirror",
+            checkpoint->size);
+    return error;
+}
+
 int tlog_write_ahead(struct store *store, uint64_t size, struct checkpoint *ret_checkpoint)
 {
     struct checkpoint checkpoint = { .size = size };
     char text[24 + HASH_TEXT_BYTES], root[HASH_TEXT_BYTES];
-    int error = merkle_root(read_hash, store, size, &checkpoint.root);
+    int error = merkle_root(tlog_read_hash, store, size, &checkpoint.root);
 
     if (error < 0)
         return error;
@@ -135,12 +152,12 @@ int tlog_write_ahead(struct store *store, uint64_t size, struct checkpoint *ret_
 
 int tlog_prove_inclusion(struct store *store, uint64_t index, uint64_t size, struct merkle_proof *ret_proof)
 {
-    return merkle_prove_inclusion(read_hash, store, index, size, ret_proof);
+    return merkle_prove_inclusion(tlog_read_hash, store, index, size, ret_proof);
 }
 
 int tlog_prove_consistency(struct store *store, uint64_t from, uint64_t to, struct merkle_proof *ret_proof)
 {
-    return merkle_prove_consistency(read_hash, store, from, to, ret_proof);
+    return merkle_prove_consistency(tlog_read_hash, store, from, to, ret_proof);
 }
 
 /* ---- Tiles */
@@ -371,11 +388,11 @@ static int check_end(struct store *store, const struct checkpoint *head, struct 
     for (; store_next(&rows) && (uint64_t)store_integer(&rows, 0) == next; next++) {
         const void *entry = store_bytes(&rows, 1, &size);
         merkle_leaf(entry, size, &leaf);
-        if (read_hash(store, 0, next, &stored) < 0 || memcmp(&leaf, &stored, sizeof leaf) != 0)
+        if (tlog_read_hash(store, 0, next, &stored) < 0 || memcmp(&leaf, &stored, sizeof leaf) != 0)
             *ret_fits = false;
     }
     ret_found->size = next;
-    return store->error < 0 ? store->error : merkle_root(read_hash, store, next, &ret_found->root);
+    return store->error < 0 ? store->error : merkle_root(tlog_read_hash, store, next, &ret_found->root);
 }
 
 int tlog_check(struct store *store, enum tlog_check check, struct checkpoint *ret_checkpoint, struct reason *reason)
@@ -400,7 +417,7 @@ int tlog_check_owner(struct store *store, const struct note_verifier *verifier, 
 
     note_verifier_format(verifier, expected);
     if (!read_meta(store, "log", found, sizeof found))
-        return store->error < 0 ? reason_refuse(reason, "store", "can't be read") : TLOG_NEW;
+        return store->error < 0 ? reason_refuse(reason, "store", "can't be read" RESTORE) : TLOG_NEW;
     if (strcmp(found, expected) == 0)
         return 0;
     return reason_refuse(reason, "store", "belongs to log %s, not %s; give the --key and --name it was made with",

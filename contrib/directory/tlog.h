@@ -59,11 +59,16 @@ int tlog_own(struct store *store, const struct note_verifier *verifier, uint64_t
 
 /* Adds an entry as number `index`, within a transaction. Failures stick to the store. */
 void tlog_append(struct store *store, uint64_t index, const struct tlog_entry *entry);
+/* Whether the stored hashes that the tree grows from still give the root that was signed: before anything is signed
+ * over them, within its transaction. 0, or negative errno, logged with what to do. */
+int tlog_check_head(struct store *store, const struct checkpoint *checkpoint);
 /* Computes the root of the first `size` entries and writes both down as what will be signed; within the transaction. 0,
  * or negative errno. */
 int tlog_write_ahead(struct store *store, uint64_t size, struct checkpoint *ret_checkpoint);
 
-/* Proofs from the stored hashes. 0, or negative errno. */
+/* A merkle_read over the stored hashes; `context` is the store. */
+int tlog_read_hash(void *context, unsigned level, uint64_t index, struct merkle_hash *ret_hash);
+/* Proofs from the stored hashes, as they are (proven.h has those that go out). 0, or negative errno. */
 int tlog_prove_inclusion(struct store *store, uint64_t index, uint64_t size, struct merkle_proof *ret_proof);
 int tlog_prove_consistency(struct store *store, uint64_t from, uint64_t to, struct merkle_proof *ret_proof);
 

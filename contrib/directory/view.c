@@ -227,8 +227,8 @@ static int64_t count_up(struct directory *directory)
 
     if (begin < good_until_ms)
         return count;
-    store_select(directory->reader, &rows, "SELECT count(*) FROM presence WHERE last_seen >= $1",
-                 VALUE_INTEGER(view_up_since(directory)));
+    store_select(directory->reader, &rows, "SELECT count(*) FROM presence WHERE last_seen >= $1 AND last_seen <= $2",
+                 VALUE_INTEGER(view_up_since(directory)), VALUE_INTEGER(view_up_until()));
     if (!store_next(&rows))
         return 0;
     count = store_integer(&rows, 0);

@@ -20,8 +20,9 @@ void view_farm(struct directory *directory, struct request *request);
 void view_node(struct directory *directory, struct request *request);
 void view_contract(struct directory *directory, struct request *request);
 
-/* Who was seen since then is up; unix seconds. */
+/* Who was seen from then to then is up; unix seconds. */
 int64_t view_up_since(const struct directory *directory);
+int64_t view_up_until(void);
 
 /* Totals. */
 void view_stats(struct directory *directory, struct request *request);

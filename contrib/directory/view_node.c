@@ -30,6 +30,11 @@ int64_t view_up_since(const struct directory *directory)
     return directory_now() - BEATS_MISSED * directory->heartbeat_s;
 }
 
+int64_t view_up_until(void)
+{
+    return directory_now() + SEEN_APART_S;
+}
+
 /* Whether the node is as the filters want it; the minima are held against what is left. */
 static bool node_fits(const struct request *request, const char *status, struct resources left,
                       const struct store_rows *rows)
@@ -52,7 +57,8 @@ static cJSON *make_node(struct directory *directory, const struct store_rows *ro
     struct resources resources = page_read_resources(rows, 9), reserved = page_read_resources(rows, RESERVED);
     struct resources used = recent ? recent->used : page_read_resources(rows, USED);
     int64_t last_seen = recent ? recent->last_seen_s : store_integer(rows, LAST_SEEN);
-    const char *status = last_seen >= view_up_since(directory) ? "up" : "down";
+    bool is_up = last_seen >= view_up_since(directory) && last_seen <= view_up_until();
+    const char *status = is_up ? "up" : "down";
 
     if (request && !node_fits(request, status, resources_subtract(resources, reserved), rows))
         return NULL;

@@ -3,7 +3,7 @@
 STORY_PROGRAMS = chaos inmate probe
 
 .PHONY: story-programs
-story-programs: $(STORY_PROGRAMS:%=$(B)/test/%)
+story-programs: $(STORY_PROGRAMS:%=$(B)/test/%) $(B)/test/clock.so
 
 define story_program_rule
 $(B)/test/$(1): $(call objects,node,tests/system/$(1).c)
@@ -12,3 +12,7 @@ $(B)/test/$(1): $(call objects,node,tests/system/$(1).c)
 	@strip $$@
 endef
 $(foreach program,$(STORY_PROGRAMS),$(eval $(call story_program_rule,$(program))))
+
+$(B)/test/clock.so: tests/system/clock.c
+	@mkdir -p $(@D)
+	@$(host_CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fPIC -shared $< -o $@

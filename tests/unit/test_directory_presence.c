@@ -76,16 +76,21 @@ static int64_t last_seen(struct presence *presence, const char *node)
     return presence_find(presence, store, node, &seen) ? seen.last_seen_s : 0;
 }
 
-static void write_down(struct presence *presence, size_t max, size_t expected, bool in_table)
+static void write_down_at(int64_t now, struct presence *presence, size_t max, size_t expected, bool in_table)
 {
     size_t count;
     struct seen *seen = presence_take_changed(presence, max, &count);
 
     assert_int_equal(count, expected);
     if (in_table)
-        presence_write(store, seen, count);
+        presence_write(store, seen, count, now);
     presence_written(presence, seen, count, in_table);
     assert_int_equal(store->error, 0);
+}
+
+static void write_down(struct presence *presence, size_t max, size_t expected, bool in_table)
+{
+    write_down_at(5400, presence, max, expected, in_table);
 }
 
 static void what_was_written_is_there_after_a_restart(void **state)
@@ -126,7 +131,7 @@ static void what_cant_be_written_is_written_later(void **state)
     struct seen *seen = presence_take_changed(presence, 10, &count);
     assert_int_equal(count, 3);
     beat(presence, "d", 301, 1); /* while they are being written */
-    presence_write(store, seen, count);
+    presence_write(store, seen, count, 5400);
     presence_written(presence, seen, count, true);
     assert_null(presence_recent(presence, "c"));
     assert_int_equal(presence_changed(presence), 1);
@@ -136,12 +141,56 @@ static void what_cant_be_written_is_written_later(void **state)
     presence_free(presence);
 }
 
+/* The clock was an hour ahead (now is 5000 + created): what was noted then, in memory or in the table, locks nobody
+ * out. */
+static void a_clock_that_goes_back_locks_nobody_out(void **state)
+{
+    struct presence *presence = presence_new();
+
+    assert_int_equal(beat(presence, "f", 4000, 1), 0);
+    assert_int_equal(beat(presence, "f", 400, 1), 0);
+    assert_int_equal(last_seen(presence, "f"), 5400);
+    assert_int_equal(beat(presence, "f", 399, 2), 409); /* and is strict again */
+
+    assert_int_equal(beat(presence, "f", 4000, 3), 0);
+    write_down_at(9000, presence, 10, 1, true);
+    assert_int_equal(last_seen(presence, "f"), 9000);
+    assert_int_equal(beat(presence, "f", 401, 1), 0);
+    write_down_at(5402, presence, 10, 1, true);
+    assert_null(presence_recent(presence, "f"));
+    assert_int_equal(last_seen(presence, "f"), 5401);
+
+    assert_int_equal(beat(presence, "f", 4000, 4), 0);
+    write_down_at(9000, presence, 10, 1, true);
+    presence_touch(store, "f", 5402); /* it registers before it reports */
+    assert_int_equal(beat(presence, "f", 402, 1), 0);
+    write_down_at(5402, presence, 10, 1, true);
+    assert_int_equal(beat(presence, "f", 403, 1), 0);
+    presence_free(presence);
+}
+
+/* Another directoryd heard the node later, and wrote first. */
+static void what_is_older_replaces_nothing_in_the_table(void **state)
+{
+    struct presence *here = presence_new(), *there = presence_new();
+
+    assert_int_equal(beat(here, "g", 500, 1), 0);
+    assert_int_equal(beat(there, "g", 510, 1), 0);
+    write_down_at(5512, there, 10, 1, true);
+    write_down_at(5515, here, 10, 1, true);
+    assert_int_equal(last_seen(here, "g"), 5510);
+    presence_free(here);
+    presence_free(there);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_heartbeat_is_taken_in_once_and_never_after_a_newer_one),
         cmocka_unit_test(what_was_written_is_there_after_a_restart),
         cmocka_unit_test(what_cant_be_written_is_written_later),
+        cmocka_unit_test(a_clock_that_goes_back_locks_nobody_out),
+        cmocka_unit_test(what_is_older_replaces_nothing_in_the_table),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

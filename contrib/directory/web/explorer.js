@@ -45,8 +45,28 @@ function fill(id, columns, page) {
 const STATES = new Set(["up", "down", "standby", "pending", "deploying", "running", "failed", "stopped"]);
 const state = (text) => (STATES.has(text) ? text : "");
 
+// Whether a statement is what its signer signed: checked here, not believed. Id → what is shown.
+const checks = new Map();
+const checked = (id) => checks.get(id) || (window.isSecureContext ? "…" : "needs https");
+
+// statements: [id, signer]
+async function checkStatements(statements) {
+  const unknown = statements.filter(([id]) => !checks.has(id));
+  if (!unknown.length || !window.isSecureContext) return; // WebCrypto is for https and this machine only
+  const { openEnvelope } = await import("/verify.js");
+  for (const [id, signer] of unknown) {
+    try {
+      const opened = await openEnvelope((await get(`/v1/statements/${id}`)).envelope);
+      checks.set(id, opened.id === id && opened.signer === signer ? "✓" : "✗ another's statement");
+    } catch (error) {
+      checks.set(id, error.name === "NotSupportedError" ? "this browser can't" : `✗ ${error.message}`);
+    }
+  }
+}
+
 const NODES = [
   ["Node", (n) => short(n.id), "id", (n) => n.id],
+  ["Signature", (n) => checked(n.statement)],
   ["Host", (n) => n.hostname],
   ["Farm", (n) => n.farm, "number"],
   ["Status", (n) => n.status, (n) => state(n.status)],
@@ -69,6 +89,7 @@ const FARMS = [
 
 const CONTRACTS = [
   ["Contract", (c) => short(c.id), "id", (c) => c.id],
+  ["Signature", (c) => checked(c.id)],
   ["Node", (c) => short(c.node), "id", (c) => c.node],
   ["Bot", (c) => short(c.bot), "id", (c) => c.bot],
   ["State", (c) => c.state + (c.cancelled && c.state !== "stopped" ? ", cancelled" : ""), (c) => state(c.state)],
@@ -114,6 +135,7 @@ async function refresh() {
     fill("farms", FARMS, farms);
     fill("contracts", CONTRACTS, contracts);
     problem.hidden = true;
+    await checkStatements([...nodes.items.map((n) => [n.statement, n.id]), ...contracts.items.map((c) => [c.id, c.bot])]);
   } catch (error) {
     problem.textContent = `The directory doesn't answer (${error.message}); trying again.`;
     problem.hidden = false;

@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+"""A disk that lies: bytes of the store flipped, pages swapped, zeroed and cut off, a write-ahead file that lost its end; before the start
+and while directoryd runs. It refuses and says what to do, or what it serves is right: no wrong entry, proof or root, and never a
+checkpoint that the log before doesn't go over into. DAMAGES= and SEED= in the environment try more, and others."""
+
+import http.client
+import os
+import random
+import shutil
+
+import sodium
+from grid import Directory, Principal, check_log, hashes
+from process import Process, poll
+from story import Failed, check, run, step
+
+PAGE = 4096
+STATEMENTS = 400
+DAMAGES, SEED = int(os.environ.get("DAMAGES", 24)), int(os.environ.get("SEED", 1))
+
+
+class Copy(Directory):
+    """directoryd over a store that may keep it from starting."""
+
+    def start(self):
+        self.process = Process(self.command(), self.log)
+        poll(lambda: "log key " in self.process.output() or not self.process.alive, 30, "directoryd to start or to refuse", 0.02)
+        self.started = self.process.alive
+        if self.started:
+            lines = dict(line.rsplit(" ", 1) for line in self.process.output().splitlines() if not line.startswith("<"))
+            self.vkey, self.port = lines["log key"], int(lines["listening on"].rsplit(":", 1)[1])
+
+
+def flip(data, draw):
+    for _ in range(draw.choice((1, 1, 8))):
+        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+
+
+def flip_everywhere(data, draw):
+    for page in range(1, len(data) // PAGE):
+        data[page * PAGE + draw.randrange(PAGE)] ^= 1 << draw.randrange(8)
+
+
+def zero_page(data, draw):
+    page = draw.randrange(len(data) // PAGE) * PAGE
+    data[page:page + PAGE] = bytes(PAGE)
+
+
+def swap_pages(data, draw):
+    one, other = (page * PAGE for page in draw.sample(range(len(data) // PAGE), 2))
+    data[one:one + PAGE], data[other:other + PAGE] = data[other:other + PAGE], data[one:one + PAGE]
+
+
+def cut(data, draw):
+    del data[draw.randrange(len(data)):]
+
+
+def header(data, draw):
+    data[draw.randrange(100)] ^= 1 << draw.randrange(8)
+
+
+WORDS = ("restore", "belongs to log", "or a newer one")  # what to do; the latter two when the damage hit just that value
+KINDS = (flip, flip, zero_page, swap_pages, cut, header, flip_everywhere)
+
+
+class Truth:
+    """What was acknowledged, and what may be said of it."""
+
+    def __init__(self, directory):
+        self.entries = check_log(directory)
+        self.leaves = [sodium.leaf_hash(entry) for entry in self.entries]
+        self.root, self.vkey = sodium.tree_root(self.leaves), directory.vkey
+
+    def asked(self, directory, path):
+        """The answer, or None: it may say that it can't."""
+        try:
+            answer = directory.ask("GET", path)
+        except (OSError, http.client.HTTPException):
+            directory.process.wait_exit(5)
+            raise Failed(f"{path}: no answer; exit {directory.process.child.returncode}: {directory.process.output()[-500:]}") from None
+        if answer.status not in (200, 404, 503):
+            raise Failed(f"{path}: {answer.status} {answer.body[:200]!r}")
+        return answer if answer.status == 200 else None
+
+    def look(self, directory, draw):
+        """Reads what carries proof; a client that checks would notice anything else itself, so nothing wrong may come with 200."""
+        known, answered = len(self.entries), 0
+        note = self.asked(directory, "/log/checkpoint")
+        if note and sodium.checkpoint_open(note.body.decode(), self.vkey) != (known, self.root):
+            raise Failed("the checkpoint isn't that of what was acknowledged")
+        for index in draw.sample(range(known), 12):
+            answer = self.asked(directory, f"/v1/log/proof?index={index}&size={known}")
+            if answer and not sodium.verify_inclusion(self.leaves[index], index, known, hashes(answer.json()["proof"]), self.root):
+                raise Failed(f"a wrong proof of entry {index}")
+            answered += bool(answer)
+            answer = self.asked(directory, f"/v1/statements/{sodium.statement_id(self.entries[index])}")
+            if answer and (answer.json()["index"] != index or answer.json()["envelope"] != self.entries[index]):
+                raise Failed(f"a wrong entry {index}")
+        return answered
+
+    def grow(self, directory, envelope):
+        """One more statement: logged on top of all that was, or not at all."""
+        answer = directory.ask("POST", "/v1/statements", envelope)
+        if answer.status != 201:
+            if answer.status not in (404, 409, 503):
+                raise Failed(f"POST: {answer.status} {answer.body[:200]!r}")
+            return False
+        leaf, answer = sodium.leaf_hash(envelope), answer.json()
+        if sodium.checkpoint_open(answer["checkpoint"], self.vkey) != (len(self.leaves) + 1, sodium.tree_root([*self.leaves, leaf])):
+            raise Failed("signed what the log before doesn't go over into")
+        return True
+
+
+def grow_store(directory):
+    step(f"a store with {STATEMENTS} statements")
+    for number in range(STATEMENTS):
+        directory.post(Principal(f"bot-{number}").bot(description="x" * (number % 300)))
+
+
+def tell(copy, counts, answered, grew):
+    if not copy.started:
+        if copy.process.child.returncode != 1 or not any(word in copy.process.output() for word in WORDS):
+            raise Failed(f"exit {copy.process.child.returncode} without a word on what to do: {copy.process.output()}")
+        counts["refused"] = counts.get("refused", 0) + 1
+        return
+    if not copy.process.stop() or copy.process.child.returncode != 0:
+        raise Failed(f"ended with {copy.process.child.returncode}: {copy.process.output()[-800:]}")
+    kind = "served and grew" if grew else "served, and didn't sign" if answered else "served nothing"
+    counts[kind] = counts.get(kind, 0) + 1
+
+
+def before_the_start(directory, truth, folder):
+    step(f"{DAMAGES} damages before the start, seeds from {SEED}")
+    good, counts = directory.store.read_bytes(), {}
+    for number in range(SEED, SEED + DAMAGES):
+        draw, data = random.Random(number), bytearray(good)
+        damage = KINDS[number % len(KINDS)]
+        damage(data, draw)
+        copy = fresh(folder, directory, data)
+        answered = truth.look(copy, draw) if copy.started else 0
+        grew = copy.started and truth.grow(copy, Principal(f"new-{number}").bot())
+        tell(copy, counts, answered, grew)
+    check(counts.get("refused"), f"nothing wrong was served: {counts}")
+
+
+def fresh(folder, directory, data, wal=None):
+    place = folder / "copy"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    shutil.copy(directory.key, place / "key")
+    (place / "directory.sqlite").write_bytes(data)
+    if wal is not None:
+        (place / "directory.sqlite-wal").write_bytes(wal)
+    return Copy(place)
+
+
+def while_it_runs(directory, truth, folder):
+    step("damages under a running directoryd")
+    good, counts = directory.store.read_bytes(), {}
+    for number in range(SEED, SEED + max(3, DAMAGES // 4)):
+        draw = random.Random(1000 + number)
+        copy = fresh(folder, directory, good)
+        truth.look(copy, draw)
+        data = bytearray(good)
+        (flip_everywhere if number % 2 else flip)(data, draw)
+        with open(copy.store, "r+b") as file:
+            file.write(data)
+        answered = truth.look(copy, draw)
+        grew = truth.grow(copy, Principal(f"new-{number}").bot())
+        tell(copy, counts, answered, grew)
+    check(True, f"nothing wrong was served: {counts}")
+
+
+def lost_end(directory, folder):
+    """The write-ahead file loses what was acknowledged: SQLite alone goes on from before, and the log would fork."""
+    step("a write-ahead file without its end")
+    copy = fresh(folder, directory, directory.store.read_bytes())
+    for number in range(3):
+        copy.post(Principal(f"last-{number}").bot())
+    size = copy.checkpoint()[0]
+    copy.process.kill9()
+    wal = copy.store.with_name("directory.sqlite-wal")
+    whole = wal.read_bytes()
+    copy.start()
+    check(copy.started and copy.checkpoint()[0] == size, "after kill -9 all is there")
+    copy.process.kill9()
+    wal.write_bytes(whole[:len(whole) // 2])
+    copy.start()
+    check(not copy.started and "restore" in copy.process.output(), f"refused: {copy.process.output().splitlines()[-1]}")
+
+
+def story(folder):
+    directory = Directory(folder)
+    grow_store(directory)
+    truth = Truth(directory)
+    check(directory.process.stop(), "stopped")
+    before_the_start(directory, truth, folder)
+    while_it_runs(directory, truth, folder)
+    lost_end(directory, folder)
+
+
+run(story)
