@@ -41,7 +41,7 @@ directoryd_SOURCES = $(addprefix contrib/directory/, main.c serve.c signed.c pro
     feed.c page.c view.c view_node.c presence.c explorer.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, store.c schema.c store_sqlite.c store_postgresql.c commit.c submission.c \
     office.c exchange.c migrate.c backup.c)
-directoryd_SOURCES += $(addprefix contrib/directory/, address.c connection.c limiter.c limits.c listen.c tls.c metrics.c health.c)
+directoryd_SOURCES += $(addprefix contrib/directory/, address.c connection.c limiter.c limits.c listen.c serving.c tls.c metrics.c health.c)
 directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lgnutls -lcurl -lz
 
 3bot_SOURCES = $(addprefix contrib/3bot/, main.c command.c config.c session.c client.c evidence.c bot.c farm.c invite.c node.c yaml.c \

@@ -30,15 +30,18 @@
 #define RETRY_CAP_MS 30000
 #define FORKED_MS 10000
 #define DRAIN_MS 10
-#define SEEN_MAX 10000 /* written in one transaction, once in a long poll */
+#define ANSWER_TURNS (10000 / DRAIN_MS) /* for clients to take their answers */
+#define SEEN_MAX 10000                  /* written in one transaction, once in a long poll */
 
 struct mirror {
     struct directory directory;
     struct mirror_options options;
     struct forward forward;
-    uv_signal_t sigterm, sigint;
+    struct tls *tls;
+    uv_signal_t sigterm, sigint, sighup;
     uv_timer_t drain;
     bool stopping, failed;
+    unsigned turns; /* of the drain */
 
     /* The thread's. */
     uv_thread_t thread;
@@ -217,15 +220,10 @@ static void stop(struct mirror *mirror);
 static void serve(struct mirror *mirror)
 {
     struct directory *directory = &mirror->directory;
-    struct server_options server = {
-        .listen = mirror->options.listen,
-        .on_request = api_on_request,
-        .on_done = api_on_done,
-        .context = directory,
-    };
+    struct server_options server = { .on_request = api_on_request, .on_done = api_on_done, .context = directory };
     struct reason reason = { 0 };
 
-    if (server_open(directory->loop, &server, &directory->server, &reason)) {
+    if (serving_open(&mirror->options.serving, directory->loop, &server, &mirror->tls, &directory->server, &reason)) {
         log_error("can't serve: %s", reason.text[0] ? reason.text : "see above");
         mirror->failed = true;
         stop(mirror);
@@ -313,7 +311,7 @@ static void on_drain(uv_timer_t *timer)
     struct mirror *mirror = timer->data;
     struct directory *directory = &mirror->directory;
 
-    if (directory->jobs)
+    if (directory->jobs || (directory->server && !server_is_idle(directory->server) && ++mirror->turns < ANSWER_TURNS))
         return;
     if (directory->server)
         server_close(directory->server);
@@ -321,6 +319,7 @@ static void on_drain(uv_timer_t *timer)
     feed_free(directory->feed);
     uv_close((uv_handle_t *)&mirror->sigterm, NULL);
     uv_close((uv_handle_t *)&mirror->sigint, NULL);
+    uv_close((uv_handle_t *)&mirror->sighup, NULL);
     uv_close((uv_handle_t *)&mirror->async, NULL);
     uv_close((uv_handle_t *)&mirror->drain, NULL);
 }
@@ -344,20 +343,29 @@ static void on_stop(uv_signal_t *signal, int number)
     stop(signal->data);
 }
 
+static void on_reload(uv_signal_t *signal, int number)
+{
+    struct mirror *mirror = signal->data;
+
+    serving_reload(mirror->tls);
+}
+
 /* ---- Beginning and end */
 
 static void start_handles(struct mirror *mirror)
 {
     uv_loop_t *loop = mirror->directory.loop;
 
-    mirror->sigterm.data = mirror->sigint.data = mirror->drain.data = mirror->async.data = mirror;
+    mirror->sigterm.data = mirror->sigint.data = mirror->sighup.data = mirror->drain.data = mirror->async.data = mirror;
     uv_mutex_init(&mirror->lock);
     uv_async_init(loop, &mirror->async, on_news);
     uv_signal_init(loop, &mirror->sigterm);
     uv_signal_init(loop, &mirror->sigint);
+    uv_signal_init(loop, &mirror->sighup);
     uv_timer_init(loop, &mirror->drain);
     uv_signal_start(&mirror->sigterm, on_stop, SIGTERM);
     uv_signal_start(&mirror->sigint, on_stop, SIGINT);
+    uv_signal_start(&mirror->sighup, on_reload, SIGHUP);
 }
 
 static int read_ca(struct mirror *mirror, struct reason *reason)
@@ -396,6 +404,9 @@ static int open_mirror(struct mirror *mirror, struct reason *reason)
     directory->forward = &mirror->forward;
     directory->signer.verifier = mirror->options.verifier;
     if (!error)
+        error = limits_open(&directory->limits,
+                            &(struct limits_options){ .address_per_s = mirror->options.serving.address_per_s });
+    if (!error)
         error = open_log(mirror, reason);
     if (!error)
         error = store_open(mirror->options.store, STORE_READ, &directory->reader, reason);
@@ -423,6 +434,7 @@ static void close_mirror(struct mirror *mirror)
     tlog_head_close(&directory->head);
     store_close(directory->reader);
     store_close(directory->writer);
+    limits_close(&directory->limits);
     free(mirror->remote.ca_pem);
 }
 
@@ -455,6 +467,7 @@ int mirror_run(int argc, char **argv)
         log_info("nothing is here yet: %s is asked for the log", mirror.options.url);
     uv_run(mirror.directory.loop, UV_RUN_DEFAULT);
     close_mirror(&mirror);
+    tls_close(mirror.tls);
     uv_loop_close(uv_default_loop());
     return mirror.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

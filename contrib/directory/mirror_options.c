@@ -2,7 +2,6 @@
 
 #include "contrib/directory/mirror_options.h"
 
-#include "contrib/directory/listen.h"
 #include "contrib/directory/store.h"
 
 #include <getopt.h>
@@ -14,15 +13,15 @@
 
 static const char MIRROR_USAGE[] =
     "usage: directoryd mirror URL --log VKEY --store URL --listen ADDRESS:PORT [--ca FILE] [--evidence FILE]\n"
-    "                         [--witness VKEY …] [--quorum NUMBER]\n"
+    "                         [--witness VKEY …] [--quorum NUMBER] [--tls-cert FILE --tls-key FILE]\n"
+    "                         [--behind-proxy ADDRESS …] [--connections NUMBER] [--rate-address NUMBER]\n"
     "\n"
     "Keeps and serves a verified copy of the directory at URL (or of a mirror of it); what only the directory can do "
     "is\n"
     "handed on to it.\n"
     "\n"
     "  --log VKEY               the verifier key of its log, name+hash+key, as it prints it\n"
-    "  --store URL              where the copy is kept (sqlite:PATH); made when it isn't there\n"
-    "  --listen ADDRESS:PORT    where to listen; port 0 picks one\n"
+    "  --store URL              where the copy is kept (sqlite:PATH); made when it isn't there\n" SERVING_USAGE
     "  --ca FILE                authorities (PEM) for its certificate in place of the system's\n"
     "  --evidence FILE          where two signed histories are kept, should it show them (PATH.evidence)\n"
     "  --witness VKEY           the verifier key of a witness; with --quorum\n"
@@ -74,13 +73,12 @@ static int read_quorum(const char *text, struct mirror_options *options, struct 
 
 static int take_option(int option, struct mirror_options *options, struct reason *reason)
 {
+    if (option >= SERVING_LISTEN)
+        return serving_take(&options->serving, option, optarg, reason);
     switch (option) {
     case 's':
         options->store = optarg;
         return 0;
-    case 'a':
-        options->listen = optarg;
-        return listen_check(optarg, reason);
     case 'c':
         options->ca = optarg;
         return 0;
@@ -103,7 +101,7 @@ static int read_options(int argc, char **argv, const char *usage, struct mirror_
 {
     static const struct option known[] = {
         { "store", required_argument, NULL, 's' },
-        { "listen", required_argument, NULL, 'a' },
+        SERVING_OPTIONS,
         { "log", required_argument, NULL, 'l' },
         { "ca", required_argument, NULL, 'c' },
         { "evidence", required_argument, NULL, 'e' },
@@ -146,13 +144,16 @@ static void choose_evidence(struct mirror_options *options)
 
 int mirror_options_read(int argc, char **argv, struct mirror_options *ret_options)
 {
-    struct mirror_options options = { 0 };
+    struct mirror_options options = { .serving.address_per_s = SERVING_ADDRESS_PER_S };
+    struct reason reason = { 0 };
     int exit_code = read_options(argc, argv, MIRROR_USAGE, &options);
 
     if (exit_code)
         return exit_code;
-    if (!options.url[0] || !options.has_verifier || !options.store || !options.listen)
-        return usage_error(MIRROR_USAGE, "a URL, --log, --store and --listen are needed");
+    if (!options.url[0] || !options.has_verifier || !options.store)
+        return usage_error(MIRROR_USAGE, "a URL, --log and --store are needed");
+    if (serving_check(&options.serving, &reason))
+        return usage_error(MIRROR_USAGE, reason.text);
     choose_evidence(&options);
     *ret_options = options;
     return 0;
@@ -165,7 +166,7 @@ int verify_options_read(int argc, char **argv, struct mirror_options *ret_option
 
     if (exit_code)
         return exit_code;
-    if (options.listen || options.evidence || !options.store == !options.url[0])
+    if (options.serving.listen || options.evidence || !options.store == !options.url[0])
         return usage_error(VERIFY_USAGE, "either --store or a URL is needed");
     if (options.url[0] && !options.has_verifier)
         return usage_error(VERIFY_USAGE, "--log is needed: what a URL says is checked against the log's key");

@@ -2,7 +2,6 @@
 
 #include "contrib/directory/options.h"
 
-#include "contrib/directory/listen.h"
 #include "contrib/directory/store.h"
 
 #include <getopt.h>
@@ -22,24 +21,14 @@ static const char USAGE[] =
     "\n"
     "  --store URL              where the log is kept, sqlite:PATH or postgresql://…; made when it isn't there\n"
     "  --key FILE               the log's signing key (64 hexadecimal digits); made when it isn't there\n"
-    "  --listen ADDRESS:PORT    where to listen, as in 127.0.0.1:8080 or [::1]:8080; port 0 picks one\n"
     "  --name ORIGIN            the log's name in its checkpoints (zos-directory)\n"
     "  --heartbeat SECONDS      the pace of the nodes' heartbeats, 1 to 86400 (60)\n"
     "  --witness VKEY,URL       asks this witness to cosign the checkpoints; up to 16 of them\n"
-    "  --quorum NUMBER          how many of them a checkpoint needs (more than half of them)\n"
-    "  --tls-cert FILE          serves HTTPS with this certificate and those up to its authority (PEM); SIGHUP has it\n"
-    "                           and the key read again\n"
-    "  --tls-key FILE           its private key (PEM)\n"
-    "  --behind-proxy ADDRESS   believes the X-Forwarded-For of requests from this address; up to 16 of them\n"
-    "  --connections NUMBER     at most so many at once (as open files and half of the memory allow)\n"
-    "  --rate-address NUMBER    requests a second from one address, IPv6: from a /64, not counting loopback; ten "
-    "times\n"
-    "                           as many at once; 0: no limit (1000)\n"
+    "  --quorum NUMBER          how many of them a checkpoint needs (more than half of them)\n" SERVING_USAGE
     "  --rate-key NUMBER        statements a minute by one key; 0: no limit (600)\n"
     "  --help                   this text\n";
 
 #define HEARTBEAT_MAX_S 86400
-#define RATE_ADDRESS_MAX 100000
 #define RATE_KEY_MAX 1000000
 #define BEATS_PER_INTERVAL 4 /* of a node that starts again and again, or has a bad line */
 #define BEATS_PER_MIN 60     /* in any case */
@@ -50,64 +39,34 @@ static int usage_error(const char *text)
     return EXIT_USAGE;
 }
 
-/* A number in decimal digits, at most `max`. */
-static bool read_number(const char *text, long max, long *ret_number)
-{
-    char *end;
-    long number = strtol(text, &end, 10);
-
-    if (end == text || *end || strspn(text, "0123456789") != strlen(text) || number > max)
-        return false;
-    *ret_number = number;
-    return true;
-}
-
 static int read_number_option(struct options *options, int option, const char *text, long *ret_quorum)
 {
     long number;
 
     switch (option) {
     case 'b':
-        if (!read_number(text, HEARTBEAT_MAX_S, &number) || number < 1)
+        if (!serving_read_number(text, 1, HEARTBEAT_MAX_S, &number))
             return usage_error("--heartbeat must be a number of seconds from 1 to 86400");
         options->heartbeat_s = number;
         return 0;
     case 'q':
-        if (!read_number(text, COSIGNATURE_WITNESSES_MAX, ret_quorum) || *ret_quorum < 1)
+        if (!serving_read_number(text, 1, COSIGNATURE_WITNESSES_MAX, ret_quorum))
             return usage_error("--quorum must be a number of witnesses");
         return 0;
-    case 'c':
-        if (!read_number(text, 1000000, &number) || number < 16)
-            return usage_error("--connections must be a number from 16 to 1000000");
-        options->connections_max = (size_t)number;
-        return 0;
-    case 'a':
-        if (!read_number(text, RATE_ADDRESS_MAX, &number))
-            return usage_error("--rate-address must be a number from 0 to 100000");
-        options->limits.address_per_s = (unsigned)number;
-        return 0;
     default:
-        if (!read_number(text, RATE_KEY_MAX, &number))
+        if (!serving_read_number(text, 0, RATE_KEY_MAX, &number))
             return usage_error("--rate-key must be a number from 0 to 1000000");
         options->limits.key_per_min = (unsigned)number;
         return 0;
     }
 }
 
-static int add_proxy(struct address_proxies *proxies, const char *text)
-{
-    if (proxies->count == ADDRESS_PROXIES_MAX)
-        return usage_error("--behind-proxy: there may be up to 16");
-    if (!address_parse(text, &proxies->addresses[proxies->count]))
-        return usage_error("--behind-proxy must be an IP address, as in 127.0.0.1 or ::1");
-    proxies->count++;
-    return 0;
-}
-
 static int read_option(struct options *options, int option, char *text, long *ret_quorum)
 {
     struct reason reason = { 0 };
 
+    if (option >= SERVING_LISTEN)
+        return serving_take(&options->serving, option, text, &reason) ? usage_error(reason.text) : 0;
     switch (option) {
     case 's':
         options->store = text;
@@ -115,20 +74,9 @@ static int read_option(struct options *options, int option, char *text, long *re
     case 'k':
         options->key = text;
         return 0;
-    case 'l':
-        options->listen = text;
-        return 0;
     case 'n':
         options->name = text;
         return 0;
-    case 'T':
-        options->tls_certificate = text;
-        return 0;
-    case 'K':
-        options->tls_key = text;
-        return 0;
-    case 'p':
-        return add_proxy(&options->proxies, text);
     case 'w':
         return gather_add_witness(&options->gather, text, &reason) ? usage_error(reason.text) : 0;
     default:
@@ -141,17 +89,16 @@ static int check_options(struct options *options, long quorum)
 {
     struct reason reason = { 0 };
 
-    if (!options->store || !options->key || !options->listen)
-        return usage_error("--store, --key and --listen are needed");
+    if (!options->store || !options->key)
+        return usage_error("--store and --key are needed");
     if (!store_backend_of(options->store))
         return usage_error("--store must be sqlite:PATH or postgresql://…");
-    if (listen_check(options->listen, &reason))
+    if (serving_check(&options->serving, &reason))
         return usage_error(reason.text);
-    if (!options->tls_certificate != !options->tls_key)
-        return usage_error("--tls-cert and --tls-key go together");
     if (quorum > (long)options->gather.policy.count)
         return usage_error("--quorum is more than there are witnesses");
     options->gather.policy.quorum = quorum ? (unsigned)quorum : (unsigned)options->gather.policy.count / 2 + 1;
+    options->limits.address_per_s = options->serving.address_per_s;
     options->limits.beats_per_min = BEATS_PER_MIN + (unsigned)(BEATS_PER_INTERVAL * 60 / options->heartbeat_s);
     return 0;
 }
@@ -161,21 +108,19 @@ int options_read(int argc, char **argv, struct options *ret_options)
     static const struct option known[] = {
         { "store", required_argument, NULL, 's' },
         { "key", required_argument, NULL, 'k' },
-        { "listen", required_argument, NULL, 'l' },
         { "name", required_argument, NULL, 'n' },
         { "heartbeat", required_argument, NULL, 'b' },
         { "witness", required_argument, NULL, 'w' },
         { "quorum", required_argument, NULL, 'q' },
-        { "tls-cert", required_argument, NULL, 'T' },
-        { "tls-key", required_argument, NULL, 'K' },
-        { "behind-proxy", required_argument, NULL, 'p' },
-        { "connections", required_argument, NULL, 'c' },
-        { "rate-address", required_argument, NULL, 'a' },
+        SERVING_OPTIONS,
         { "rate-key", required_argument, NULL, 'r' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    struct options options = { .name = "zos-directory", .heartbeat_s = 60, .limits = { 1000, 600, 0 } };
+    struct options options = { .name = "zos-directory",
+                               .heartbeat_s = 60,
+                               .serving.address_per_s = SERVING_ADDRESS_PER_S,
+                               .limits.key_per_min = 600 };
     long quorum = 0;
     int error = 0;
 

@@ -3,16 +3,14 @@
 /* The command line. */
 
 #include "contrib/directory/gather.h"
-#include "contrib/directory/limits.h"
+#include "contrib/directory/serving.h"
 
 struct options {
     /* The process's own strings. */
-    const char *store, *key, *listen, *name;
+    const char *store, *key, *name;
     int64_t heartbeat_s;
     struct gather_options gather;
-    const char *tls_certificate, *tls_key; /* NULL: plain HTTP */
-    struct address_proxies proxies;
-    size_t connections_max; /* 0: as many as the machine has room for */
+    struct serving_options serving;
     struct limits_options limits;
 };
 

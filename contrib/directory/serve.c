@@ -116,14 +116,8 @@ static void on_stop(uv_signal_t *signal, int number)
 static void on_reload(uv_signal_t *signal, int number)
 {
     struct program *program = signal->data;
-    struct reason reason = { 0 };
 
-    if (!program->tls)
-        log_info("SIGHUP: there is no certificate to read again");
-    else if (tls_reload(program->tls, &reason))
-        log_error("SIGHUP: the certificate stays as it was: %s", reason.text[0] ? reason.text : "out of memory");
-    else
-        log_info("SIGHUP: the certificate and its key were read again");
+    serving_reload(program->tls);
 }
 
 static void on_flush(uv_timer_t *timer)
@@ -195,20 +189,9 @@ static int open_store(const char *url, struct directory *directory, struct reaso
 static int start_server(const struct options *options, struct program *program, struct reason *reason)
 {
     struct directory *directory = &program->directory;
-    struct server_options server = {
-        .listen = options->listen,
-        .on_request = api_on_request,
-        .on_done = api_on_done,
-        .context = directory,
-        .proxies = options->proxies,
-        .connections_max = options->connections_max,
-    };
-    int error = 0;
+    struct server_options server = { .on_request = api_on_request, .on_done = api_on_done, .context = directory };
 
-    if (options->tls_certificate)
-        error = tls_open(options->tls_certificate, options->tls_key, &program->tls, reason);
-    server.tls = program->tls;
-    return error ? error : server_open(directory->loop, &server, &directory->server, reason);
+    return serving_open(&options->serving, directory->loop, &server, &program->tls, &directory->server, reason);
 }
 
 static int open_directory(const struct options *options, struct program *program, struct reason *reason)

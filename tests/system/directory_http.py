@@ -15,12 +15,14 @@ import ssl
 import subprocess
 import threading
 import time
+import types
 
 import openapi
 import sodium
 from grid import Answer, Directory, Principal, check_answer, check_log
-from story import Failed, check, run, step
-from process import poll, program
+from story import Failed, check, run, say, step
+from postgresql import PostgreSQL, Unavailable
+from process import Process, poll, program
 from tls import Authority
 
 IDLE = 10000
@@ -323,6 +325,39 @@ def key_rates(directory):
     check(all(found["directoryd_limited_total", (("by", by),)] > 0 for by in ("address", "key", "heartbeat")), "all of it is counted")
 
 
+# ---- Several over one database
+
+def shared(folder):
+    step("two directoryds over one PostgreSQL: their health, and one rate for both")
+    try:
+        server = PostgreSQL(folder / "postgresql")
+    except Unavailable as reason:
+        say(f"           left out: {reason}")
+        return
+    options = ("--store", server.url, "--rate-key", "5")
+    first = Directory(folder / "first", options)
+    second = Directory(folder / "second", (*options, "--key", first.key))
+    both = first, second
+
+    def roles():
+        return sorted((a.status, a.json()["role"]) for a in (one.ask("GET", "/healthz") for one in both))
+    well = [(200, "front"), (200, "in_office")]
+    poll(lambda: roles() == well, 20, "one in office and one front", 0.1)
+    check(True, "one is in office, the other a front, both are well")
+    alice, now = Principal("alice"), int(time.time())
+    statuses = [both[n % 2].ask("POST", "/v1/statements", alice.bot(created=now - 50 + n)).status for n in range(10)]
+    check(statuses[:5] == [201] * 5 and statuses[5:].count(429) >= 4, f"through both together a key has five a minute: {statuses}")
+    server.kill9()
+    poll(lambda: [status for status, _ in roles()] == [503, 503], 60, "503 from both", 0.2)
+    check(True, f"the database is away: 503, {first.ask('GET', '/healthz').json()['problems']}")
+    server.start()
+    poll(lambda: roles() == well, 60, "both to be well again", 0.2)
+    check(True, "and both come back with it")
+    for one in both:
+        one.process.stop(40)
+    server.stop()
+
+
 # ---- TLS
 
 def tls_ask(directory, context, path="/healthz"):
@@ -360,6 +395,7 @@ def encrypted(folder):
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         check(b"HTTP/1.1 200" not in client.recv(1000), "HTTP without TLS isn't served")
     bot(folder, directory, authority)
+    mirrored(folder, directory, authority, context)
     kept = http.client.HTTPSConnection("127.0.0.1", directory.port, timeout=20, context=context)
     kept.request("GET", "/healthz")
     kept.getresponse().read()
@@ -377,6 +413,25 @@ def encrypted(folder):
     directory.process.stop()
     wrong = subprocess.run([*map(str, directory.command())], capture_output=True, text=True, timeout=20)
     check(wrong.returncode == 1 and "tls-key" in wrong.stderr, f"with it directoryd doesn't start: {wrong.stderr.strip()[-120:]}")
+
+
+def mirrored(folder, directory, authority, context):
+    certificate, key = authority.certificate("mirror", ["127.0.0.1"])
+    process = Process([program("directoryd"), "mirror", f"https://127.0.0.1:{directory.port}", "--log", directory.vkey, "--store",
+                       f"sqlite:{folder / 'mirror.sqlite'}", "--listen", "127.0.0.1:0", "--ca", authority.pem, "--tls-cert", certificate,
+                       "--tls-key", key, "--behind-proxy", "127.0.0.1", "--rate-address", "1"], folder / "mirror.log", name="mirror")
+    poll(lambda: "listening on https://" in process.output(), 20, "the mirror", 0.05)
+    mirror = types.SimpleNamespace(port=int(re.search(r"listening on https://[0-9.]+:(\d+)", process.output())[1]))
+    document = openapi.Document(tls_ask(mirror, context, "/v1/openapi.json")[0].body)
+    for path in ("/healthz", "/v1/mirror", "/v1/stats", "/metrics", "/log/checkpoint"):
+        document.hold(("GET", path), tls_ask(mirror, context, path)[0])
+        if document.seen[("GET", path)] != {200}:
+            raise Failed(f"{path} of the mirror")
+    check(tls_ask(mirror, context)[0].json()["role"] == "mirror", "a mirror by HTTPS of a directory by HTTPS is well, and answers as documented")
+    process.child.send_signal(signal.SIGHUP)
+    poll(lambda: "were read again" in process.output(), 20, "SIGHUP", 0.05)
+    process.stop()
+    check(process.child.returncode == 0, "it reads its certificate again, and ends")
 
 
 def bot(folder, directory, authority):
@@ -438,7 +493,7 @@ def stopping(folder):
 
 
 def story(folder):
-    for name in ("main", "crowded", "rates", "tls", "stopping"):
+    for name in ("main", "crowded", "rates", "first", "second", "tls", "stopping"):
         (folder / name).mkdir()
     directory = Directory(folder / "main", ("--behind-proxy", "127.0.0.1", "--rate-address", "1"))
     trickles = begin_trickles(directory)
@@ -449,6 +504,7 @@ def story(folder):
     broken(directory)
     crowded(folder)
     rates(folder)
+    shared(folder)
     encrypted(folder)
     stopping(folder)
     many_idle(directory)

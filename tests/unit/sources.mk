@@ -35,6 +35,7 @@ test_3bot_yaml_SOURCES = contrib/3bot/yaml.c
 test_3bot_deployment_SOURCES = $(addprefix contrib/3bot/, deployment.c yaml.c units.c)
 
 test_directory_witness_SOURCES = contrib/directory/witness_rules.c
+test_directory_connection_SOURCES = $(addprefix contrib/directory/, address.c connection.c)
 test_directory_limits_SOURCES = $(addprefix contrib/directory/, address.c limiter.c)
 test_directory_tile_SOURCES = contrib/directory/tile.c
 test_directory_rules_SOURCES = contrib/directory/rules.c
