@@ -69,45 +69,12 @@ static struct submission *queue_take(struct queue *queue)
 
 /* ---- Opening, in the pool */
 
-static int refuse_opened(struct submission *submission, int result)
-{
-    if (result < 0)
-        reason_refuse(&submission->reason, NULL, "out of memory");
-    submission->status = result < 0 ? 503 : result == STATEMENT_BAD_SIGNATURE ? 401 : 400;
-    return submission->status;
-}
-
-static int open_invite(struct submission *submission)
-{
-    const cJSON *object = json_member(submission->statement.payload, "invite");
-    int result = statement_from_json(object, &submission->invite, &submission->reason);
-
-    if (!result && submission->invite.kind != STATEMENT_INVITE)
-        result = reason_refuse(&submission->reason, "payloadType", "must be that of an invite");
-    if (result > 0)
-        reason_prefix(&submission->reason, "invite");
-    return result;
-}
-
-static void open_submission(struct submission *submission)
-{
-    int result = statement_open(submission->body ? submission->body : "", submission->body_size, &submission->statement,
-                                &submission->reason);
-
-    if (!result && submission->statement.kind == STATEMENT_NODE)
-        result = open_invite(submission);
-    if (result)
-        refuse_opened(submission, result);
-    else
-        merkle_leaf(submission->body, submission->body_size, &submission->leaf);
-}
-
 static void open_batch(uv_work_t *work)
 {
     const struct batch *batch = work->data;
 
     for (struct submission *submission = batch->first; submission; submission = submission->next)
-        open_submission(submission);
+        submission_open(submission);
 }
 
 /* ---- On the loop */

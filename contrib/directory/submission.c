@@ -1,5 +1,5 @@
-/* The answer is printed straight into its bytes: a tree of values in between would cost more than all else that a
- * commit does for a statement. */
+/* Opening, which is pure, and the answer. The answer is printed straight into its bytes: a tree of values in between
+ * would cost more than all else that a commit does for a statement. */
 
 #include "contrib/directory/submission.h"
 
@@ -12,6 +12,39 @@
 
 #define HASH_BASE64_BYTES 45 /* of 32 bytes, and the NUL */
 #define FRAME_BYTES 160      /* names, brackets, id and index */
+
+static int refuse_opened(struct submission *submission, int result)
+{
+    if (result < 0)
+        reason_refuse(&submission->reason, NULL, "out of memory");
+    submission->status = result < 0 ? 503 : result == STATEMENT_BAD_SIGNATURE ? 401 : 400;
+    return submission->status;
+}
+
+static int open_invite(struct submission *submission)
+{
+    const cJSON *object = json_member(submission->statement.payload, "invite");
+    int result = statement_from_json(object, &submission->invite, &submission->reason);
+
+    if (!result && submission->invite.kind != STATEMENT_INVITE)
+        result = reason_refuse(&submission->reason, "payloadType", "must be that of an invite");
+    if (result > 0)
+        reason_prefix(&submission->reason, "invite");
+    return result;
+}
+
+void submission_open(struct submission *submission)
+{
+    int result = statement_open(submission->body ? submission->body : "", submission->body_size, &submission->statement,
+                                &submission->reason);
+
+    if (!result && submission->statement.kind == STATEMENT_NODE)
+        result = open_invite(submission);
+    if (result)
+        refuse_opened(submission, result);
+    else
+        merkle_leaf(submission->body, submission->body_size, &submission->leaf);
+}
 
 char *submission_quote(const char *note)
 {

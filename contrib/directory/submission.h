@@ -36,6 +36,10 @@ struct submission {
     char *answer; /* JSON, malloc()ed; NULL: no memory */
 };
 
+/* Opens the body: form, signatures (an invite's too), rules of its kind. Without an effect but on the submission, whose
+ * status becomes 400, 401 or 503, or stays 0. */
+void submission_open(struct submission *submission);
+
 /* It is in the log: `index` holds. */
 static inline bool submission_is_logged(const struct submission *submission)
 {

@@ -3,7 +3,7 @@
 # file without main.c and with -fsanitize=fuzzer is a libFuzzer target.
 
 FUZZ_TARGETS = fuzz_json fuzz_statement fuzz_envelope fuzz_proof fuzz_checkpoint fuzz_3bot_deployment fuzz_zinit_unit fuzz_provisiond_layer \
-    fuzz_provisiond_contract fuzz_netd_lease fuzz_zinit_kmsg fuzz_directory_witness fuzz_directory_tile
+    fuzz_provisiond_contract fuzz_netd_lease fuzz_zinit_kmsg fuzz_directory_witness fuzz_directory_tile fuzz_directory_body fuzz_provisiond_feed
 fuzz_3bot_deployment_SOURCES = $(addprefix contrib/3bot/, deployment.c yaml.c units.c)
 fuzz_3bot_deployment_LIBS = -lyaml
 fuzz_zinit_unit_SOURCES = $(addprefix zinit/, unit.c value.c words.c signals.c capability.c)
@@ -13,6 +13,10 @@ fuzz_provisiond_layer_SOURCES = $(addprefix provisiond/, layer.c inodes.c cache.
 fuzz_provisiond_layer_LIBS = -larchive
 fuzz_provisiond_contract_SOURCES = $(addprefix provisiond/, verify.c wanted.c)
 fuzz_directory_witness_SOURCES = contrib/directory/witness_rules.c
+fuzz_provisiond_feed_SOURCES = $(addprefix provisiond/, verify.c wanted.c)
+fuzz_directory_body_SOURCES = $(addprefix contrib/directory/, submission.c commit.c rules.c state.c tlog.c tile.c presence.c \
+    store.c schema.c store_sqlite.c store_postgresql.c)
+fuzz_directory_body_LIBS = -lsqlite3 -lpq
 fuzz_directory_tile_SOURCES = contrib/directory/tile.c
 fuzz_netd_lease_SOURCES = $(addprefix netd/, lease.c prefix.c)
 FUZZ_TARGETS += fuzz_zinit_rpc fuzz_zinit_text

@@ -3,8 +3,9 @@
  *     fuzz_json [-n MUTATIONS] [-s SEED] FILE|FOLDER…
  *
  * Runs each file as it is, then MUTATIONS (10000) inputs made from them: bits flipped, bytes replaced, cut, doubled,
- * spliced with another file. The same seed makes the same inputs; the one that runs is kept in memory of its exact
- * size, and its number is printed when the target dies, so that `-s SEED -n NUMBER` brings it back. */
+ * spliced with another file; or values of JSON replaced. The same seed makes the same inputs; the one that runs is kept
+ * in memory of its exact size, and its number is printed when the target dies, so that `-s SEED -n NUMBER` brings it
+ * back. */
 
 #include <dirent.h>
 #include <signal.h>
@@ -124,14 +125,40 @@ static size_t resize(uint8_t *bytes, size_t size)
     return size + length;
 }
 
+/* Puts another value behind some colon, up to where a simple one ends: what is JSON mostly stays it, and so gets past
+ * its grammar to the rules behind. */
+static size_t replace_value(uint8_t *bytes, size_t size)
+{
+    static const char *const values[] = {
+        "0",           "1",        "-1", "0.5", "1e2",  "9007199254740991", "9007199254740992", "null",  "true",
+        "\"\"",        "[]",       "{}", "[0]", "[{}]", "1699999999",       "1800000001",       "\"a\"", "\"AAAA\"",
+        "\"\\u00e9\"", "{\"a\":1}"
+    };
+    const char *value = values[random_number(sizeof values / sizeof *values)];
+    size_t at = random_number(size), length = strlen(value);
+    const uint8_t *colon = memchr(bytes + at, ':', size - at);
+    size_t from = colon ? (size_t)(colon + 1 - bytes) : size, to = from;
+
+    while (to < size && !memchr(",}]", bytes[to], 3))
+        to++;
+    if (from == size || size - (to - from) + length > INPUT_BYTES_MAX)
+        return size;
+    memmove(bytes + from + length, bytes + to, size - to);
+    memcpy(bytes + from, value, length);
+    return size - (to - from) + length;
+}
+
 static size_t mutate(uint8_t *bytes)
 {
+    bool by_values = random_number(2);
     const struct input *from = &files[random_number(files_count)];
     size_t size = from->size;
 
     memcpy(bytes, from->bytes, size);
     for (uint64_t left = 1 + random_number(8); left > 0 && size > 0; left--) {
-        if (random_number(3))
+        if (by_values)
+            size = replace_value(bytes, size);
+        else if (random_number(3))
             flip_or_replace(bytes, size);
         else
             size = resize(bytes, size);
