@@ -17,7 +17,7 @@ lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_memory.c json_rules.c
 
 zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c buffer.c \
     capability.c census.c cgroup.c chain.c check.c children.c client.c clone.c confine.c console.c consoles.c discover.c \
-    fault.c feed.c frame.c framing.c heap.c history.c kernel.c kexec.c kin.c kmsg.c launch.c logs.c loop.c machine.c merge.c \
+    environment.c fault.c feed.c frame.c framing.c heap.c history.c kernel.c kexec.c kin.c kmsg.c launch.c logs.c loop.c machine.c merge.c \
     notify.c options.c orphans.c page.c power.c print.c probe.c qr.c ready.c ring.c root.c screen.c server.c service.c \
     session.c shutdown.c signals.c spawn.c stats.c subscribe.c supervisor.c table.c text.c unit.c value.c watchdog.c words.c \
     yaml.c)

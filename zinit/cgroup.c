@@ -16,7 +16,10 @@
 #include <sys/vfs.h>
 
 #define CPU_PERIOD_US 100000 /* the kernel's default */
-#define DEPTH_MAX 8          /* of groups within a service's that are cleared away */
+#define ANTECHAMBER ".begin" /* no service's name begins so */
+#define LOOKS 16
+#define PIDS_BYTES_MAX 65536
+#define DEPTH_MAX 8 /* of groups within a service's that are cleared away */
 
 static bool cgroup_used;
 
@@ -83,6 +86,18 @@ static int limit_number(const char *name, const char *file, int64_t number)
     return limit(name, file, value);
 }
 
+/* One that has ended meanwhile is no error. */
+static void move(const char *name, const char *pid)
+{
+    char path[256];
+    int error;
+
+    make_path(path, name, "cgroup.procs");
+    error = write_text(path, pid);
+    if (error && error != -ESRCH)
+        log_fail(error, "%s: %s", path, pid);
+}
+
 static int set_limits(const char *name, const struct unit_limits *limits)
 {
     int error = 0;
@@ -120,10 +135,29 @@ int cgroup_open(const char *name, const struct unit_limits *limits, int *ret_fd)
     return 0;
 }
 
-void cgroup_add(const char *name, pid_t pid)
+int cgroup_open_antechamber(int *ret_fd)
 {
-    if (cgroup_used)
-        limit_number(name, "cgroup.procs", pid);
+    return cgroup_open(ANTECHAMBER, &(struct unit_limits){ 0 }, ret_fd);
+}
+
+/* Each look may miss what was forked meanwhile, by a process that has been moved by then: a few looks see all but a
+ * bomb, which is killed. */
+void cgroup_settle(const char *name)
+{
+    char path[256];
+
+    make_path(path, ANTECHAMBER, "cgroup.procs");
+    for (int i = 0; cgroup_used && i < LOOKS; i++) {
+        cleanup_free char *pids = NULL;
+        char *pid, *rest;
+        if (file_read(path, PIDS_BYTES_MAX, &pids, NULL) || !*pids)
+            return;
+        rest = pids;
+        while ((pid = strsep(&rest, "\n")))
+            if (*pid)
+                move(name, pid);
+    }
+    cgroup_kill(ANTECHAMBER);
 }
 
 void cgroup_limit_cpu(const char *name, int64_t cpu_milli)

@@ -18,8 +18,11 @@ bool cgroup_is_used(void);
 /* Makes the service's group, sets memory and pids limits, and gives its folder's descriptor (-1 when control groups
  * aren't used), which is the caller's. 0, or negative errno, logged. */
 int cgroup_open(const char *name, const struct unit_limits *limits, int *ret_fd);
-/* Moves a process into it, whatever its limits. */
-void cgroup_add(const char *name, pid_t pid);
+/* A group for a process whose own group could hold it up until its program begins: a descriptor as cgroup_open's. One
+ * process at a time is started there, and cgroup_settle moves it on. */
+int cgroup_open_antechamber(int *ret_fd);
+/* Moves what is in there, the process and what it forked since, into the service's group, whatever its limits. */
+void cgroup_settle(const char *name);
 /* Sets the CPU limit: after the process began, since zinit waits for its exec. */
 void cgroup_limit_cpu(const char *name, int64_t cpu_milli);
 /* Kills all that is in it. False when there is no such group. */

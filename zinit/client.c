@@ -138,6 +138,18 @@ static int run_stats(const char *socket_path, const struct command *command, con
     return 0;
 }
 
+/* Any method of any of the node's sockets. That it answers at all is what a health check asks. */
+static int call_other(const char *socket_path, const char *method, const char *text)
+{
+    cleanup_json cJSON *params = text ? cJSON_Parse(text) : NULL;
+
+    if (text && !cJSON_IsObject(params) && !cJSON_IsArray(params)) {
+        fprintf(stderr, "zinit: call: %s is no object or array in JSON\n", text);
+        return 2;
+    }
+    return call(socket_path, method, params);
+}
+
 /* A unit's file, YAML or JSON. */
 static int create(const char *socket_path, const char *name, const char *file)
 {
@@ -277,6 +289,11 @@ void client_help(void)
          "  kexec KERNEL [LINE]  load a kernel to start with LINE (or this one's) as its command line\n"
          "  kexec                stop all and start the kernel that was loaded\n"
          "\n"
+         "Commands to whoever has a socket of the node:\n"
+         "\n"
+         "  call SOCKET METHOD [PARAMS]\n"
+         "                       ask it, and print the answer; PARAMS is JSON; 1 when none comes within 10 s\n"
+         "\n"
          "Exit code: 0 done, 1 refused, 2 not understood.");
 }
 
@@ -307,6 +324,8 @@ int client_run(const struct options *options, int count, char **words)
         return create(options->socket_path, words[1], words[2]);
     if (count <= 3 && strcmp(name, "kexec") == 0)
         return kexec(options->socket_path, count > 1 ? words[1] : NULL, count > 2 ? words[2] : NULL);
+    if (count >= 3 && count <= 4 && strcmp(name, "call") == 0)
+        return call_other(words[1], words[2], count > 3 ? words[3] : NULL);
     if (count <= 2 && strcmp(name, "log") == 0)
         return log_lines(options, count > 1 ? words[1] : NULL);
     for (size_t i = 0; i < sizeof COMMANDS / sizeof COMMANDS[0]; i++)

@@ -111,14 +111,16 @@ int launch_main(struct service *service, char *why, size_t size)
 }
 
 /* In the service's group it would wait for a share of a CPU or a process that the service doesn't leave it, and zinit
- * with it until its program begins: so it comes in afterwards, which no limit holds up. */
+ * with it until its program begins: so it comes in afterwards, which no limit holds up, with what it forked since. */
 int launch_probe(struct service *service, char *const *argv, char *why, size_t size)
 {
-    int result = start(service, &(struct spawn){ .argv = argv, .output_fd = -1, .ready_fd = -1, .cgroup_fd = -1 }, "",
-                       &service->probe_pid, why, size);
+    cleanup_close int group = -1;
+    int result = cgroup_open_antechamber(&group);
 
-    if (result == 0)
-        cgroup_add(service->unit.name, service->probe_pid);
+    if (!result)
+        result = start(service, &(struct spawn){ .argv = argv, .output_fd = -1, .ready_fd = -1, .cgroup_fd = group },
+                       "", &service->probe_pid, why, size);
+    cgroup_settle(service->unit.name);
     describe(result, argv[0], why, size);
     return result;
 }

@@ -4,10 +4,10 @@
 #include "zinit/supervisor.h"
 
 #include "lib/cleanup.h"
-#include "lib/file.h"
 #include "lib/log.h"
 #include "zinit/after.h"
 #include "zinit/cgroup.h"
+#include "zinit/environment.h"
 #include "zinit/shutdown.h"
 #include "zinit/words.h"
 
@@ -27,7 +27,7 @@
 #define NO_GROUPS                                                                                                      \
     "no control groups (v2): a service's processes are found by session and environment; limits of memory, CPU and "   \
     "processes aren't kept"
-#define DEFAULT_PATH "/bin:/sbin:/usr/bin:/usr/sbin"
+#define REAPED_AT_ONCE 64 /* a few ms, when each of them is a service's */
 
 struct service *supervisor_find(struct supervisor *supervisor, const char *name)
 {
@@ -45,12 +45,18 @@ struct service *supervisor_find(struct supervisor *supervisor, const char *name)
 
 void supervisor_reap(struct supervisor *supervisor)
 {
-    for (;;) {
+    for (int i = 0; i < REAPED_AT_ONCE; i++) {
         siginfo_t info = { 0 };
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
             return;
         children_end(&supervisor->children, &info);
     }
+    loop_arm(&supervisor->loop, &supervisor->reap_more, 0);
+}
+
+static void on_reap_more(struct loop_timer *timer)
+{
+    supervisor_reap(timer->context);
 }
 
 /* ---- signals */
@@ -123,30 +129,6 @@ static void raise_limits(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* What every service's environment begins with: PATH, and the lines of /etc/environment. */
-static void read_environment(struct supervisor *supervisor)
-{
-    cleanup_free char *text = NULL;
-    const char *path = getenv("PATH");
-    cleanup_free char *path_line = NULL;
-    char *rest, *line;
-
-    if (!path || !supervisor->container)
-        setenv("PATH", path = DEFAULT_PATH, 1);
-    if (asprintf(&path_line, "PATH=%s", path) >= 0)
-        words_append(&supervisor->env, path_line);
-    else
-        path_line = NULL;
-    if (file_read(ENVIRONMENT_FILE, 65536, &text, NULL))
-        return;
-    rest = text;
-    while ((line = strsep(&rest, "\n"))) {
-        line += strspn(line, " \t");
-        if (*line != '#' && strchr(line, '=') && strncmp(line, "PATH=", 5) != 0)
-            words_append(&supervisor->env, line);
-    }
-}
-
 int supervisor_open(struct supervisor *supervisor, const char *dir, bool container)
 {
     int error;
@@ -154,6 +136,7 @@ int supervisor_open(struct supervisor *supervisor, const char *dir, bool contain
     *supervisor = (struct supervisor){
         .dir = dir, .container = container, .signals.fd = -1, .log.source.fd = -1, .watchdog.fd = -1
     };
+    supervisor->reap_more = (struct loop_timer){ .on_fire = on_reap_more, .context = supervisor };
     error = loop_open(&supervisor->loop);
     if (error)
         return log_fail(error, "open the loop");
@@ -163,7 +146,7 @@ int supervisor_open(struct supervisor *supervisor, const char *dir, bool contain
         return error;
     redirect_log(supervisor);
     raise_limits(); /* before the server counts on it */
-    read_environment(supervisor);
+    environment_read(ENVIRONMENT_FILE, container, &supervisor->env);
     if (container)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (container)

@@ -33,6 +33,7 @@ struct supervisor {
     struct service *services, *last_service;
     struct table by_name;
     struct children children;
+    struct loop_timer reap_more;
     struct service *due; /* blocked ones that are to be looked at */
     /* after.c's: how often the services have changed, and how often it has searched */
     unsigned generation, searches;
@@ -65,5 +66,5 @@ struct service *supervisor_find(struct supervisor *supervisor, const char *name)
 
 /* After something changed: starts what can be started now, goes on with a shutdown. */
 void supervisor_settle(struct supervisor *supervisor);
-/* Takes in every child that has ended. */
+/* Takes in children that have ended, as many as hold up nothing else; goes on by itself while there are more. */
 void supervisor_reap(struct supervisor *supervisor);

@@ -2,6 +2,7 @@
 
 test_zinit_machine_SOURCES = zinit/machine.c
 test_zinit_unit_SOURCES = $(addprefix zinit/, unit.c value.c words.c signals.c capability.c)
+test_zinit_environment_SOURCES = zinit/environment.c zinit/words.c
 test_zinit_ring_SOURCES = zinit/ring.c
 test_zinit_census_SOURCES = zinit/census.c
 

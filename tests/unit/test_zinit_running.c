@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 /* ---- readiness by sd_notify */
 
@@ -387,9 +388,53 @@ static void read_only_is_everything_but_what_is_writable(void **state)
     unlink("/tmp/zinit-test-outside");
 }
 
+/* ---- orphans */
+
+#define STORM 500
+
+static pid_t storm[STORM];
+
+static bool none_is_left(void)
+{
+    siginfo_t info = { 0 };
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0; /* ECHILD */
+}
+
+static bool storm_has_ended(void)
+{
+    unsigned ended = 0;
+
+    for (int i = 0; i < STORM; i++) {
+        siginfo_t info = { 0 };
+        waitid(P_PID, (id_t)storm[i], &info, WEXITED | WNOHANG | WNOWAIT);
+        ended += info.si_pid != 0;
+    }
+    return ended == STORM;
+}
+
+static void however_many_end_at_once_others_get_their_turn_and_all_are_reaped(void **state)
+{
+    siginfo_t info = { 0 };
+
+    for (int i = 0; i < STORM; i++) {
+        storm[i] = fork();
+        if (storm[i] == 0)
+            _exit(0);
+        assert_true(storm[i] > 0);
+    }
+    while (!storm_has_ended())
+        usleep(1000);
+    supervisor_reap(&bed);
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    assert_true(info.si_pid > 0); /* it has gone back to the loop */
+    assert_true(bed_comes(none_is_left));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        BED_TEST(however_many_end_at_once_others_get_their_turn_and_all_are_reaped),
         BED_TEST(sd_notify_makes_it_running_and_its_status_is_shown_until_then),
         BED_TEST(only_its_own_processes_are_believed_and_not_for_ever),
         BED_TEST(what_fails_its_health_check_is_started_again),
