@@ -93,9 +93,8 @@ def commands(zinit):
     zinit.command("kill", "web", "usr1", ok=True)
     zinit.command("kill", "web", "nonsense", ok=False)
     zinit.command("stop", "web", ok=True)
-    poll(lambda: zinit.result("service_status", ["web"])["pid"] == 0, 30, "web is down")
     zinit.command("forget", "tick", ok=False)
-    zinit.command("forget", "web", ok=True)
+    poll(lambda: zinit.command("forget", "web").returncode == 0, 30, "web is forgotten, once all of it has ended")
     zinit.command("status", "web", ok=False)
     zinit.command("monitor", "web", ok=True)
     zinit.command("monitor", "web", ok=False)
@@ -174,8 +173,8 @@ def text(zinit):
     check(zinit.text("monitor web") == {"state": "error", "body": 'service "web" already monitored'}, "monitor")
     for line in ("start web", "kill web SIGUSR1", "restart tick", "stop web"):
         check(zinit.text(line) == {"state": "ok", "body": None}, line)
-    poll(lambda: zinit.state("web") != "Running", 30, "web is down")
-    check(zinit.text("forget web")["state"] == "ok" and zinit.text("monitor web")["state"] == "ok", "forget, monitor")
+    poll(lambda: zinit.text("forget web")["state"] == "ok", 30, "forget, once all of it has ended")
+    check(zinit.text("monitor web")["state"] == "ok", "monitor")
     check(zinit.text("dance")["state"] == "error", "an unknown command")
     with zinit.dial() as client:
         client.write(b"log snapshot tick\n")
@@ -198,12 +197,49 @@ def checks(folder):
     check(subprocess.run([ZINIT, "check", units], stdout=subprocess.DEVNULL).returncode == 0, "warnings alone: 0")
 
 
-def every_way(zinit):
+def run_unit(zinit, name, **unit):
+    zinit.result("service_create", [name, unit])
+    zinit.result("service_monitor", [name])
+
+
+def what_it_gives_services(zinit):
+    step("their environment and logs")
+    run_unit(zinit, "mark", exec="sh -c 'echo mark $STORY_MARK own $OWN'", env={"OWN": "too"}, oneshot=True)
+    poll(lambda: zinit.state("mark") == "Success", 30, "its end")
+    check("mark seen own too" in zinit.command("log", "-s", "mark", ok=True).stdout, "zinit's own environment, and the unit's")
+    run_unit(zinit, "talker", exec="sh -c 'for i in $(seq 1000); do echo line $i; done'", oneshot=True)
+    poll(lambda: zinit.state("talker") == "Success", 30, "its end")
+    kept = zinit.result("stream_currentLogs", {"name": "talker", "raw": True})
+    check(kept == [f"line {i}" for i in range(501, 1001)], "-b 500: the last 500 lines are kept")
+
+
+def what_hangs(zinit, folder):
+    step("a health check that calls a socket")
+    answered = zinit.command("call", str(zinit.socket), "service_status", '{"name": "web"}', ok=True).stdout
+    check("name: web" in answered, "call asks a socket")
+    zinit.command("call", str(folder / "nobody.sock"), "status", ok=False)
+    zinit.command("call", str(zinit.socket), "dance", ok=False)
+    hung = socket.socket(socket.AF_UNIX)
+    hung.bind(str(folder / "hung.sock"))
+    hung.listen()
+    for name, path in (("well", zinit.socket), ("hangs", folder / "hung.sock")):
+        method = "service_list" if name == "well" else "status"
+        run_unit(zinit, name, exec="sleep 1000", health={"exec": f"{ZINIT} call {path} {method}", "every_s": 1, "failures": 2})
+    well = zinit.result("service_status", ["well"])["pid"]
+    poll(lambda: zinit.result("service_status", ["hangs"])["restarts"] > 0, 60, "what hangs is started again")
+    check(zinit.result("service_status", ["hangs"])["last_exit"].get("unhealthy"), "and why is told")
+    check(zinit.result("service_status", ["well"])["pid"] == well, "what answers isn't")
+    hung.close()
+
+
+def every_way(zinit, folder):
     second = subprocess.run([ZINIT, "-s", zinit.socket, "init", "--container", "-c", zinit.units], capture_output=True)
     check(second.returncode == 1, "a second zinit doesn't take the socket over")
     commands(zinit)
     methods(zinit)
     text(zinit)
+    what_it_gives_services(zinit)
+    what_hangs(zinit, folder)
     tick = zinit.result("service_status", ["tick"])["pid"]
     zinit.ends(lambda: zinit.text("shutdown"))
     check(not os.path.exists(f"/proc/{tick}") and not zinit.socket.exists(), "nothing of it is left")
@@ -211,9 +247,10 @@ def every_way(zinit):
 
 def story(folder):
     checks(folder)
+    os.environ["STORY_MARK"] = "seen"
     zinit = Zinit(folder, "process")
     try:
-        every_way(zinit)
+        every_way(zinit, folder)
     finally:
         zinit.process.terminate()
 
