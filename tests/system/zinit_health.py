@@ -2,8 +2,8 @@
 """The node's own units on the real image: storaged and netd pass their health checks; storaged, once it is stopped by a signal and
 so hangs, is started again, and netd doesn't notice."""
 
-from process import ROOT
 from story import check, run, step
+from process import ROOT
 from testbed import machine
 
 OWN = {name: (ROOT / "initramfs" / "units" / f"{name}.yaml").read_text() for name in ("storaged", "netd")}
