@@ -85,7 +85,7 @@ def kexec(folder):
     node.wait_for(r"load one first: zinit kexec KERNEL")
     check(True, "without a kernel it is refused, with what to do")
     node.wait_for("start of the loaded kernel$", 60)
-    node.wait_for("Zero-OS on another", 60)
+    node.wait_for(r"Zero-OS +\S+ on another", 60)
     check(boots(node) == 2, "the kernel that was loaded runs, with the command line that it was given")
     node.stop()
 
