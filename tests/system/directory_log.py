@@ -78,7 +78,8 @@ def story(folder):
     directory.start()
     fill(directory, 1)
     keys = [w.vkey for w in witnesses]
-    poll(lambda: len(sodium.cosigned_by(directory.get("/log/checkpoint").decode(), keys)) == 2, 20, "two cosignatures")
+    poll(lambda: directory.checkpoint()[0] == 701 and
+         len(sodium.cosigned_by(directory.get("/log/checkpoint").decode(), keys)) == 2, 20, "two cosignatures of 701 entries")
     check(monitor.look(url(directory), *keys) == 701, "it verifies both cosignatures")
     step("a mirror")
     process = Process([program("directoryd"), "mirror", url(directory), "--log", directory.vkey, "--store",
