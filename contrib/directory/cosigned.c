@@ -3,6 +3,7 @@
 
 #include "contrib/directory/cosigned.h"
 
+#include "contrib/directory/meta.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -57,7 +58,5 @@ int cosigned_load(struct directory *directory, const struct cosignature_policy *
 
 void cosigned_write(struct store *store, const char *note)
 {
-    store_run(store,
-              "INSERT INTO meta (name, value) VALUES ('cosigned', $1) ON CONFLICT (name) DO UPDATE SET value = $1",
-              VALUE_TEXT(note));
+    meta_write(store, "cosigned", note);
 }

@@ -3,6 +3,7 @@
 #include "contrib/directory/exchange.h"
 
 #include "contrib/directory/commit.h"
+#include "contrib/directory/meta.h"
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -80,10 +81,7 @@ int office_publish(struct store *store, const char *note)
     store_begin(store);
     store_run_values(store, "SET LOCAL synchronous_commit = off", NULL, 0);
     if (note)
-        store_run(store,
-                  "INSERT INTO meta (name, value) VALUES ('checkpoint', $1)"
-                  " ON CONFLICT (name) DO UPDATE SET value = $1",
-                  VALUE_TEXT(note));
+        meta_write(store, "checkpoint", note);
     store_run_values(store, "NOTIFY directory_head", NULL, 0);
     int error = store_commit(store);
     if (error < 0)

@@ -9,6 +9,7 @@
 
 #include "contrib/directory/follow.h"
 
+#include "contrib/directory/meta.h"
 #include "contrib/directory/replay.h"
 
 #include "lib/cleanup.h"
@@ -54,17 +55,10 @@ void follower_close(struct follower *follower)
 
 /* ---- A checkpoint of no more than we have */
 
-static void write_note(struct store *store, const char *note)
-{
-    store_run(store,
-              "INSERT INTO meta (name, value) VALUES ('checkpoint', $1) ON CONFLICT (name) DO UPDATE SET value = $1",
-              VALUE_TEXT(note));
-}
-
 static int keep_note(struct follower *follower, const char *note)
 {
     store_begin(follower->store);
-    write_note(follower->store, note);
+    meta_write(follower->store, "checkpoint", note);
     int error = store_commit(follower->store);
     if (error < 0)
         store_rollback(follower->store);
@@ -180,7 +174,7 @@ static int check_chunk(struct follower *follower, const struct checkpoint *now, 
         return reason_refuse(
             reason, NULL, "the entries up to %" PRIu64 " that were served aren't those of the checkpoint", now->size);
     if (!result && now->size == next->checkpoint.size)
-        write_note(follower->store, next->note);
+        meta_write(follower->store, "checkpoint", next->note);
     return result;
 }
 

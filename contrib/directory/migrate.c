@@ -5,6 +5,7 @@
 
 #include "contrib/directory/commands.h"
 #include "contrib/directory/compare.h"
+#include "contrib/directory/meta.h"
 #include "contrib/directory/replay.h"
 #include "contrib/directory/tlog.h"
 
@@ -32,28 +33,11 @@ struct migration {
     struct checkpoint head; /* of FROM */
 };
 
-static bool read_meta(struct store *store, const char *name, char *ret_value, size_t size)
-{
-    cleanup_rows struct store_rows rows;
-
-    store_select(store, &rows, "SELECT value FROM meta WHERE name = $1", VALUE_TEXT(name));
-    if (!store_next(&rows))
-        return false;
-    snprintf(ret_value, size, "%s", store_text(&rows, 0));
-    return true;
-}
-
-static void write_meta(struct store *store, const char *name, const char *value)
-{
-    store_run(store, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2",
-              VALUE_TEXT(name), VALUE_TEXT(value));
-}
-
 static int open_from(const char *url, struct migration *migration, struct reason *reason)
 {
     int error = store_open(url, STORE_WRITE, &migration->from, reason);
 
-    if (!error && !read_meta(migration->from, "log", migration->log, sizeof migration->log))
+    if (!error && !meta_read(migration->from, "log", migration->log, sizeof migration->log))
         error = reason_refuse(reason, NULL, "the store is no log's");
     if (!error)
         error = note_verifier_parse(migration->log, &migration->verifier, reason);
@@ -70,12 +54,12 @@ static int open_to(const char *url, struct migration *migration, struct reason *
 
     if (error)
         return reason_prefix(reason, "TO");
-    if (read_meta(migration->to, "log", found, sizeof found))
+    if (meta_read(migration->to, "log", found, sizeof found))
         return reason_refuse(reason, "TO", "holds the log %s; give an empty store", found);
-    if (!read_meta(migration->to, "migration", found, sizeof found)) {
+    if (!meta_read(migration->to, "migration", found, sizeof found)) {
         if (!tlog_is_empty(migration->to))
             return reason_refuse(reason, "TO", "holds entries; give an empty store");
-        write_meta(migration->to, "migration", migration->log);
+        meta_write(migration->to, "migration", migration->log);
         return migration->to->error;
     }
     if (strcmp(found, migration->log) != 0)
@@ -169,11 +153,11 @@ static int finish(struct migration *migration, struct reason *reason)
     if (memcmp(&found.root, &migration->head.root, sizeof found.root) != 0)
         return reason_refuse(reason, "TO",
                              "its entries don't give the root that was signed; remove it, and begin anew");
-    write_meta(to, "log", migration->log);
-    if (read_meta(migration->from, "checkpoint", note, sizeof note))
-        write_meta(to, "checkpoint", note);
-    if (read_meta(migration->from, "epoch", epoch, sizeof epoch))
-        write_meta(to, "epoch", epoch);
+    meta_write(to, "log", migration->log);
+    if (meta_read(migration->from, "checkpoint", note, sizeof note))
+        meta_write(to, "checkpoint", note);
+    if (meta_read(migration->from, "epoch", epoch, sizeof epoch))
+        meta_write(to, "epoch", epoch);
     copy_presence(migration);
     store_run(to, "DELETE FROM meta WHERE name = $1", VALUE_TEXT("migration"));
     return store_commit(to);

@@ -3,6 +3,7 @@
 
 #include "contrib/directory/tlog.h"
 
+#include "contrib/directory/meta.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
@@ -100,24 +101,6 @@ void tlog_append(struct store *store, uint64_t index, const struct tlog_entry *e
     }
 }
 
-static void write_meta(struct store *store, const char *name, const char *value)
-{
-    store_run(store, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2",
-              VALUE_TEXT(name), VALUE_TEXT(value));
-}
-
-/* false when there is none. */
-static bool read_meta(struct store *store, const char *name, char *ret_value, size_t size)
-{
-    cleanup_rows struct store_rows rows;
-
-    store_select(store, &rows, "SELECT value FROM meta WHERE name = $1", VALUE_TEXT(name));
-    if (!store_next(&rows))
-        return false;
-    snprintf(ret_value, size, "%s", store_text(&rows, 0));
-    return true;
-}
-
 /* The hashes on the right edge of the signed tree give its root, and the larger tree's with it: if one of them were
  * damaged, the first would be wrong as well. */
 int tlog_check_head(struct store *store, const struct checkpoint *checkpoint)
@@ -145,7 +128,7 @@ int tlog_write_ahead(struct store *store, uint64_t size, struct checkpoint *ret_
         return error;
     encode_hex(checkpoint.root.bytes, sizeof checkpoint.root.bytes, root);
     snprintf(text, sizeof text, "%" PRIu64 " %s", size, root);
-    write_meta(store, "head", text);
+    meta_write(store, "head", text);
     *ret_checkpoint = checkpoint;
     return store->error;
 }
@@ -349,7 +332,7 @@ static int read_head(struct store *store, struct checkpoint *ret_checkpoint, str
     char text[24 + HASH_TEXT_BYTES], *end;
     struct checkpoint head;
 
-    if (!read_meta(store, "head", text, sizeof text))
+    if (!meta_read(store, "head", text, sizeof text))
         return reason_refuse(reason, "store",
                              store->error < 0 ? "can't be read" RESTORE : "doesn't say where the log ends" RESTORE);
     head.size = strtoull(text, &end, 10);
@@ -416,7 +399,7 @@ int tlog_check_owner(struct store *store, const struct note_verifier *verifier, 
     char expected[NOTE_VKEY_BYTES], found[NOTE_VKEY_BYTES];
 
     note_verifier_format(verifier, expected);
-    if (!read_meta(store, "log", found, sizeof found))
+    if (!meta_read(store, "log", found, sizeof found))
         return store->error < 0 ? reason_refuse(reason, "store", "can't be read" RESTORE) : TLOG_NEW;
     if (strcmp(found, expected) == 0)
         return 0;
@@ -439,7 +422,7 @@ int tlog_own(struct store *store, const struct note_verifier *verifier, uint64_t
 
     note_verifier_format(verifier, vkey);
     store_begin(store);
-    write_meta(store, "log", vkey);
+    meta_write(store, "log", vkey);
     tlog_write_ahead(store, size, &head);
     int error = store_commit(store);
     if (error < 0)
