@@ -1,6 +1,6 @@
 /* Fills a directory's store off-line, quickly: `fill URL KEY SIZE PATHS` brings an empty store to SIZE statements (a
  * bot, its farm, a node for each twenty statements, and deployments over all nodes, every other of which came to its
- * end). All goes through directoryd's own rules, tables and log (commit_run), in large commits; what is left out is
+ * end). All goes through directoryd's own rules, tables and log (commit.h), in large commits; what is left out is
  * HTTP, and checking signatures that were made a moment ago. PATHS gets what can be asked for then, as records for
  * load: some statements, nodes and contracts. */
 
@@ -60,8 +60,9 @@ static void run_commit(struct fill *fill)
 {
     struct submission *next;
 
-    commit_run(&fill->commit.work);
+    commit_apply(&fill->commit);
     must(fill->commit.error >= 0, "a commit failed");
+    commit_settle(&fill->commit);
     for (struct submission *submission = fill->commit.first; submission; submission = next) {
         next = submission->next;
         must(submission->status == 201, submission->reason.text);

@@ -1,4 +1,4 @@
-/* One commit: the rules and the log within a transaction, then the signature, then the answers. */
+/* One commit: the rules and the log within a transaction, and once that is durable the signature and the answers. */
 
 #include "contrib/directory/commit.h"
 
@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void refuse_submission(struct submission *submission, int status)
 {
@@ -136,7 +137,7 @@ static int run_transaction(struct commit *commit)
         error = tlog_write_ahead(store, size, &commit->head.checkpoint);
     prove_all(store, size, commit->first);
     if (error >= 0)
-        error = store_commit(store);
+        error = store_commit_ahead(store);
     if (error < 0)
         store_rollback(store);
     commit->grew = size > before;
@@ -153,29 +154,41 @@ static void make_answers(const struct commit *commit)
     }
 }
 
-static void run(struct commit *commit)
+static void sign(struct commit *commit)
 {
     const struct tlog_signer *signer = commit->signer;
 
-    commit->error = run_transaction(commit);
-    if (commit->error < 0)
-        return;
-    /* Durable: now it may be signed. Without a signature the log can't go on. */
     commit->head.note = checkpoint_sign(&commit->head.checkpoint, &signer->verifier, signer->key);
     if (!commit->head.note) {
         log_error("the checkpoint can't be signed: out of memory");
         abort();
     }
+}
+
+static void settle(struct commit *commit)
+{
+    sign(commit); /* without a signature the log can't go on */
     if (commit->store->backend->shared && (commit->grew || commit->others_wait))
         commit->publish_error = office_publish(commit->store, commit->grew ? commit->head.note : NULL);
     make_answers(commit);
 }
 
-void commit_run(uv_work_t *work)
+void commit_apply(struct commit *commit)
 {
-    struct commit *commit = work->data;
-    uint64_t began_ns = uv_hrtime();
+    commit->began_ns = uv_hrtime();
+    commit->error = run_transaction(commit);
+    commit->duration_ns = uv_hrtime() - commit->began_ns;
+}
 
-    run(commit);
-    commit->duration_ns = uv_hrtime() - began_ns;
+void commit_settle(struct commit *first)
+{
+    if (store_sync(first->store) < 0) {
+        log_error("what was written may not be on the disk: stopping before it is signed or answered. Look at the disk,"
+                  " and start directoryd again, or restore the store from a back-up or a mirror");
+        _exit(EXIT_FAILURE);
+    }
+    for (struct commit *commit = first; commit; commit = commit->next) {
+        settle(commit);
+        commit->duration_ns = uv_hrtime() - commit->began_ns;
+    }
 }

@@ -1,13 +1,15 @@
 #pragma once
 
-/* A group of submissions through the rules into the log: one durable transaction. It runs in the thread pool, and one
- * runs at a time. */
+/* A group of submissions through the rules into the log: one transaction. It is applied, and settled once it is
+ * durable; both in the thread pool, one at a time each, and where the store allows it (store_syncs_apart) the next
+ * commits are applied while some are settled. */
 
 #include "contrib/directory/submission.h"
 
 struct commit {
     uv_work_t work;
-    struct sequencer *sequencer;
+    struct commit *next;
+    struct committer *committer;
     struct store *store; /* the writer */
     const struct tlog_signer *signer;
     struct submission *first; /* a list; the requests' or others' */
@@ -16,12 +18,15 @@ struct commit {
     char *cosigned; /* a note to be kept (cosigned.h), or NULL; free()d with the commit */
     bool tries;     /* writes something in any case, to learn whether that can be done */
 
-    struct tlog_head head; /* in: the present checkpoint; out: the new one, signed */
+    struct tlog_head head; /* in: the present checkpoint; applied: the new one; settled: with its signature */
     int error;             /* negative errno: nothing of it is in the log, or (store_commit) it isn't known */
     int publish_error;     /* negative errno: it is durable, but others couldn't be told */
     bool grew, others_wait;
-    uint64_t duration_ns;
+    uint64_t began_ns, duration_ns;
 };
 
-/* A uv_work_cb; `work->data` is the commit. */
-void commit_run(uv_work_t *work);
+/* The transaction. Where the store syncs apart it is only committed ahead: nobody may be told of it yet. */
+void commit_apply(struct commit *commit);
+/* Makes a list of applied commits durable, in the order they were applied in, signs their heads and writes the answers.
+ * When the disk refuses, nobody knows what is there: it ends the process. */
+void commit_settle(struct commit *first);

@@ -148,9 +148,21 @@ void store_snapshot(struct store *store)
     transact(store, STORE_SNAPSHOT);
 }
 
-int store_commit(struct store *store)
+int store_commit_ahead(struct store *store)
 {
     transact(store, STORE_COMMIT);
+    return store->error;
+}
+
+int store_sync(struct store *store)
+{
+    return store->backend->sync ? store->backend->sync(store) : 0;
+}
+
+int store_commit(struct store *store)
+{
+    if (store_commit_ahead(store) >= 0)
+        store->error = store_sync(store);
     return store->error;
 }
 

@@ -63,8 +63,11 @@ struct store_backend {
     int schema;         /* which column of schema.c's steps it understands */
     int (*open)(const char *url, enum store_access access, struct store **ret_store, struct reason *reason);
     void (*close)(struct store *store);
-    /* A commit is 0 only when it is durable. A rollback is for every state, one without a transaction too. */
+    /* A commit is 0 only when it is durable, or will be by `sync`. A rollback is for every state, one without a
+     * transaction too. */
     int (*transact)(struct store *store, enum store_step step);
+    /* Makes durable what was committed before the call, from any thread. NULL: a commit is durable by itself. */
+    int (*sync)(struct store *store);
     /* Runs what gives no rows; within a transaction a failure may show only at a later call, at the latest at the
      * commit. */
     int (*run)(struct store *store, const char *sql, const struct store_value *values, size_t count);
@@ -106,6 +109,16 @@ void store_begin(struct store *store);
 /* A transaction that only reads, and sees the store as it is at its first read; ended by store_rollback. */
 void store_snapshot(struct store *store);
 int store_commit(struct store *store);
+/* The same in two steps, where the back end has them (store_syncs_apart): once it is committed ahead other sessions see
+ * it and the next transaction may begin, but only store_sync makes it durable, in any thread, for all that was
+ * committed before it was called. 0 or negative errno: after that nobody knows what the disk has, and what was read
+ * back may be memory's (fsync(2), "EIO"). Then the process ends, and the next one begins with what is there. */
+int store_commit_ahead(struct store *store);
+int store_sync(struct store *store);
+static inline bool store_syncs_apart(const struct store *store)
+{
+    return store->backend->sync != NULL;
+}
 void store_rollback(struct store *store);
 /* Forgets the error of a session that only reads; returns what it was. */
 int store_clear(struct store *store);

@@ -1,8 +1,11 @@
-/* SQLite as the store: one file in WAL mode with synchronous=FULL, so that a transaction that was committed survives a
- * power loss (sqlite.org/pragma.html#pragma_synchronous). Statements are prepared once per session and kept by their
- * text. PATH.lock is held with flock(2) by the one writer: two sequencers on one log would fork it. */
+/* SQLite as the store: one file in WAL mode, which a commit is written to ahead (store_wal.h) and synced by
+ * sqlite_sync, so that a transaction that was committed survives a power loss. Statements are prepared once per session
+ * and kept by their text. PATH.lock is held with flock(2) by the one writer: two sequencers on one log would fork it.
+ */
 
 #include "contrib/directory/schema.h"
+#include "contrib/directory/store_tidy.h"
+#include "contrib/directory/store_wal.h"
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -16,8 +19,6 @@
 
 #define CACHE_STATEMENTS 128 /* about twice as many as directoryd has; the filters of lists make the rest */
 #define BUSY_MS 10000        /* only a back-up tool can hold the lock for long */
-#define CHECKPOINT_PAGES                                                                                               \
-    "16384" /* 64 MB of WAL until it is copied into the file: a page that many commits write is copied once */
 
 struct cached {
     uint32_t hash;
@@ -28,7 +29,9 @@ struct cached {
 struct sqlite_store {
     struct store base;
     sqlite3 *database;
-    int lock;
+    int lock, wal; /* -1: not open */
+    char *wal_path;
+    struct tidy *tidy; /* the writer's */
     struct cached cache[CACHE_STATEMENTS];
     size_t cached, evict;
 };
@@ -181,6 +184,7 @@ static void sqlite_close(struct store *store)
 {
     struct sqlite_store *self = (struct sqlite_store *)store;
 
+    store_tidy_stop(self->tidy);
     for (size_t i = 0; i < self->cached; i++) {
         sqlite3_finalize(self->cache[i].statement);
         free(self->cache[i].sql);
@@ -188,6 +192,9 @@ static void sqlite_close(struct store *store)
     sqlite3_close(self->database);
     if (self->lock >= 0)
         close(self->lock);
+    if (self->wal >= 0)
+        close(self->wal);
+    free(self->wal_path);
     free(self);
 }
 
@@ -216,7 +223,22 @@ static int sqlite_transact(struct store *store, enum store_step step)
 
     if (step == STORE_ROLLBACK && sqlite3_get_autocommit(((struct sqlite_store *)store)->database))
         return 0; /* there is none: a failed COMMIT may have ended it */
-    return sqlite_run(store, steps[step], NULL, 0);
+    int error = sqlite_run(store, steps[step], NULL, 0);
+    if (step == STORE_COMMIT && error >= 0)
+        store_tidy_finish(((struct sqlite_store *)store)->tidy);
+    return error;
+}
+
+/* The WAL is there from the first transaction until the last session ends. SQLite synced its folder when it made it. */
+static int sqlite_sync(struct store *store)
+{
+    struct sqlite_store *self = (struct sqlite_store *)store;
+
+    if (self->wal < 0)
+        self->wal = open(self->wal_path, O_RDONLY | O_CLOEXEC);
+    if (self->wal < 0 || fdatasync(self->wal) < 0)
+        return log_fail(-errno, "store: sync %s", self->wal_path);
+    return 0;
 }
 
 static int sqlite_version(struct store *store, int64_t *ret_version)
@@ -252,18 +274,20 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
 {
     int flags = SQLITE_OPEN_NOMUTEX |
                 (access == STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE);
-    int code = sqlite3_open_v2(path, &self->database, flags, NULL);
+    int code = sqlite3_open_v2(path, &self->database, flags, access == STORE_READ ? NULL : store_wal_vfs());
 
     if (code == SQLITE_OK)
         code = sqlite3_busy_timeout(self->database, BUSY_MS);
     if (code == SQLITE_OK)
         code = sqlite3_exec(self->database,
                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384;"
-                            "PRAGMA wal_autocheckpoint = " CHECKPOINT_PAGES,
+                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384",
                             NULL, NULL, NULL);
-    if (code == SQLITE_OK && access == STORE_WRITE) /* what a new id is held against lies anywhere in an index */
-        code = sqlite3_exec(self->database, "PRAGMA cache_size = -65536", NULL, NULL, NULL);
+    /* What a new id is held against lies anywhere in an index. What a process left in the WAL whose sync failed isn't
+     * built on: it is written into the file and synced again. */
+    if (code == SQLITE_OK && access == STORE_WRITE)
+        code = sqlite3_exec(self->database, "PRAGMA cache_size = -65536; PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL,
+                            NULL);
     if (code == SQLITE_OK && access == STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);
     if (code != SQLITE_OK)
@@ -279,7 +303,9 @@ static int sqlite_open(const char *url, enum store_access access, struct store *
 
     if (!self)
         return -ENOMEM;
-    *self = (struct sqlite_store){ .base.backend = &STORE_SQLITE, .lock = -1 };
+    *self = (struct sqlite_store){ .base.backend = &STORE_SQLITE, .lock = -1, .wal = -1 };
+    if (asprintf(&self->wal_path, "%s-wal", path) < 0)
+        return free(self), -ENOMEM;
     int error = access == STORE_WRITE ? take_lock(self, path, reason) : 0;
     if (!error)
         error = open_database(self, path, access, reason);
@@ -287,6 +313,8 @@ static int sqlite_open(const char *url, enum store_access access, struct store *
         sqlite_close(&self->base);
         return error;
     }
+    if (access == STORE_WRITE)
+        self->tidy = store_tidy_start(self->database, path);
     *ret_store = &self->base;
     return 0;
 }
@@ -297,6 +325,7 @@ const struct store_backend STORE_SQLITE = {
     .open = sqlite_open,
     .close = sqlite_close,
     .transact = sqlite_transact,
+    .sync = sqlite_sync,
     .run = sqlite_run,
     .select = sqlite_select,
     .next = sqlite_next,

@@ -13,6 +13,35 @@
 #define HASH_BASE64_BYTES 45 /* of 32 bytes, and the NUL */
 #define FRAME_BYTES 160      /* names, brackets, id and index */
 
+void submissions_init(struct submissions *list)
+{
+    *list = (struct submissions){ .last = &list->first };
+}
+
+void submissions_add(struct submissions *list, struct submission *submission)
+{
+    submission->next = NULL;
+    *list->last = submission;
+    list->last = &submission->next;
+    list->count++;
+}
+
+struct submission *submissions_take(struct submissions *list)
+{
+    struct submission *first = list->first;
+
+    submissions_init(list);
+    return first;
+}
+
+void submission_fail(struct submission *submission, int error)
+{
+    submission->status = 503;
+    reason_refuse(&submission->reason, NULL, "can't be written down now: %s", strerror(-error));
+}
+
+/* ---- Opening */
+
 static int refuse_opened(struct submission *submission, int result)
 {
     if (result < 0)

@@ -36,6 +36,19 @@ struct submission {
     char *answer; /* JSON, malloc()ed; NULL: no memory */
 };
 
+/* Submissions in their order; `last` is where the next one is linked in. */
+struct submissions {
+    struct submission *first, **last;
+    size_t count;
+};
+void submissions_init(struct submissions *list);
+void submissions_add(struct submissions *list, struct submission *submission);
+/* All of them, linked by `next`. */
+struct submission *submissions_take(struct submissions *list);
+
+/* It can't be written down now: 503. */
+void submission_fail(struct submission *submission, int error);
+
 /* Opens the body: form, signatures (an invite's too), rules of its kind. Without an effect but on the submission, whose
  * status becomes 400, 401 or 503, or stays 0. */
 void submission_open(struct submission *submission);

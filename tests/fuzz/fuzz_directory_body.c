@@ -81,11 +81,11 @@ static int submit(const char *body, size_t size, char *ret_id)
     submission_open(&submission);
     if (!submission.status) {
         commit.first = &submission;
-        commit.work.data = &commit;
-        commit_run(&commit.work);
-        if (commit.error == 0)
+        commit_apply(&commit);
+        if (commit.error == 0) {
+            commit_settle(&commit);
             head = commit.head.checkpoint;
-        else if (commit.error != -ECANCELED)
+        } else if (commit.error != -ECANCELED)
             abort();
     }
     check(&submission, &commit);
