@@ -7,6 +7,7 @@
 #include "contrib/directory/exchange.h"
 #include "contrib/directory/feed.h"
 #include "contrib/directory/sequencer.h"
+#include "contrib/directory/signed.h"
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -60,10 +61,12 @@ static int check_extends(struct store *store, const struct checkpoint *known, co
         return store_clear(store);
     if (merkle_verify_consistency(known->size, now->size, &proof, &known->root, &now->root))
         return 0;
-    return reason_refuse(reason, "store",
-                         "holds another log of %" PRIu64 " entries than the one of %" PRIu64 " that was signed: the"
-                         " database lost what it had acknowledged; see README.md on synchronous replication",
-                         now->size, known->size);
+    return reason_refuse(
+        reason, "store",
+        "holds another log of %" PRIu64 " entries than the one of %" PRIu64 " that was signed (which the"
+        " .signed file beside the key keeps): the database lost what it had acknowledged, or an old copy"
+        " was put back; see README.md on synchronous replication",
+        now->size, known->size);
 }
 
 static int take_office(const struct directory *directory, const char *url, struct election *election)
@@ -116,6 +119,7 @@ static void enter(struct office *office, struct election *election)
     directory->writer = election->writer;
     tlog_head_close(&directory->head);
     directory->head = election->head;
+    signed_write(directory->signed_fd, directory->head.note);
     log_info("in office: this directoryd writes the log, from %" PRIu64 " entries on, epoch %" PRId64,
              directory->head.checkpoint.size, directory->writer->epoch);
     for (size_t i = 0; i < election->nodes_count; i++)
@@ -231,6 +235,7 @@ static void take_head(struct office *office, struct turn *turn)
     tlog_head_close(&directory->head);
     directory->head = turn->head;
     turn->head.note = NULL;
+    signed_write(directory->signed_fd, directory->head.note);
     for (size_t i = 0; i < turn->nodes_count; i++)
         feed_wake(directory->feed, turn->nodes[i]);
     if (grown)
@@ -404,6 +409,7 @@ static int open_sessions(struct office *office, const char *url, struct reason *
     int error = store_open(url, STORE_SHARED, &office->exchange.bus, reason);
 
     merkle_empty(&election.known.root);
+    signed_read(directory->signed_fd, &directory->signer.verifier, &election.known);
     if (!error)
         error = store_open(url, STORE_READ, &directory->reader, reason);
     if (error)
@@ -412,10 +418,14 @@ static int open_sessions(struct office *office, const char *url, struct reason *
     free(election.nodes);
     directory->writer = election.writer;
     directory->head = election.head;
-    if (error == STORE_HELD)
-        return wait_for_head(directory, reason);
     if (error > 0)
         *reason = election.reason;
+    if (error == STORE_HELD)
+        error = wait_for_head(directory, reason);
+    if (!error)
+        error = check_extends(directory->reader, &election.known, &directory->head.checkpoint, reason);
+    if (!error)
+        signed_write(directory->signed_fd, directory->head.note);
     return error;
 }
 

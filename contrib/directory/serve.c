@@ -169,13 +169,14 @@ static int open_signer(const struct options *options, struct tlog_signer *signer
     return error ? reason_prefix(reason, "name") : 0;
 }
 
-static int open_store(const char *url, struct directory *directory, struct reason *reason)
+static int open_store(const char *url, const char *key_path, struct directory *directory, struct reason *reason)
 {
-    if (store_backend_of(url)->shared)
+    int error = signed_open(url, key_path, &directory->signed_fd, reason);
+
+    if (!error && store_backend_of(url)->shared)
         return office_open(directory, url, &directory->office, reason);
-    int error = store_open(url, STORE_WRITE, &directory->writer, reason);
     if (!error)
-        error = signed_open(url, &directory->signed_fd, reason);
+        error = store_open(url, STORE_WRITE, &directory->writer, reason);
     if (!error)
         error = tlog_open(directory->writer, &directory->signer, TLOG_ALL, &directory->head, reason);
     if (!error)
@@ -204,7 +205,7 @@ static int open_directory(const struct options *options, struct program *program
     if (!error)
         error = limits_open(&directory->limits, &options->limits);
     if (!error)
-        error = open_store(options->store, directory, reason);
+        error = open_store(options->store, options->key, directory, reason);
     directory->presence = presence_new();
     if (!error && !directory->presence)
         error = -ENOMEM;

@@ -13,16 +13,15 @@
 
 #define SIGNED_BYTES_MAX 1024 /* three lines of text and one signature; the name has at most 127 bytes */
 
-int signed_open(const char *url, int *ret_fd, struct reason *reason)
+int signed_open(const char *url, const char *key_path, int *ret_fd, struct reason *reason)
 {
     const struct store_backend *backend = store_backend_of(url);
     char path[4096];
     int fd;
 
     *ret_fd = -1;
-    if (backend->shared)
-        return 0;
-    if (snprintf(path, sizeof path, "%s.signed", url + strlen(backend->scheme)) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s.signed", backend->shared ? key_path : url + strlen(backend->scheme)) >=
+        (int)sizeof path)
         return reason_refuse(reason, "store", "the path is too long");
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -31,17 +30,23 @@ int signed_open(const char *url, int *ret_fd, struct reason *reason)
     return 0;
 }
 
+bool signed_read(int fd, const struct note_verifier *verifier, struct checkpoint *ret_checkpoint)
+{
+    char note[SIGNED_BYTES_MAX + 1];
+    ssize_t size = pread(fd, note, SIGNED_BYTES_MAX, 0);
+
+    if (size <= 0)
+        return false;
+    note[size] = '\0';
+    return checkpoint_open(note, verifier, ret_checkpoint, NULL) == 0;
+}
+
 int signed_check(int fd, struct store *store, const struct note_verifier *verifier, const struct checkpoint *head,
                  struct reason *reason)
 {
-    char note[SIGNED_BYTES_MAX + 1];
     struct checkpoint checkpoint;
-    ssize_t size = fd < 0 ? 0 : pread(fd, note, SIGNED_BYTES_MAX, 0);
 
-    if (size <= 0)
-        return 0;
-    note[size] = '\0';
-    if (checkpoint_open(note, verifier, &checkpoint, NULL) != 0)
+    if (!signed_read(fd, verifier, &checkpoint))
         return 0;
     if (checkpoint.size > head->size)
         return reason_refuse(reason, "store",

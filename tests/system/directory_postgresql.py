@@ -14,9 +14,9 @@ import time
 import sodium
 from directory import chapters, falls_silent
 from directory_witness import restart
-from grid import GIB, SMALL, Directory, Principal, Witness, check_answer, check_log, check_views  # noqa: F401
+from grid import GIB, SMALL, Directory, Mirror, Principal, Witness, check_answer, check_log, check_views  # noqa: F401
 from postgresql import PostgreSQL, Unavailable
-from process import ROOT, program
+from process import ROOT, Process, program
 from story import Failed, check, poll, run, skip, step
 
 ROUNDS = 6
@@ -183,11 +183,49 @@ def migrations(server, directories, folder):
     check(moved.checkpoint() == notes[0], "it signs the very checkpoint, killed in the middle or not")
     entries = check_log(moved)
     check_views(moved, entries)
+    mirrored(server, moved, folder)
+    moved.process.stop()
+    check("verified" in command("verify", "--store", back), "the database is what a replay of its log gives")
+    old_copy(server, moved)
+
+
+def mirrored(server, moved, folder):
+    step("a mirror over PostgreSQL")
+    server.psql("CREATE DATABASE copy")
+    url = server.url.replace("/postgres", "/copy")
+    mirror = Mirror(folder, "mirror", f"http://127.0.0.1:{moved.port}", moved.vkey, url=url)
+    mirror.wait_size(moved.checkpoint()[0])
+    check_views(mirror, check_log(mirror))
+    mirror.process.stop()
+    check("verified" in command("verify", "--store", url), "its database is what a replay of the log gives")
+
+
+def signed_over(server, url):
+    return server.run("psql", "-X", "-A", "-t", "-q", "-d", url, "-c", "SELECT value FROM meta WHERE name = 'checkpoint'").stdout
+
+
+def old_copy(server, moved):
+    step("an old copy of the database is put back")
+    server.psql("CREATE DATABASE old TEMPLATE second")
+    moved.start()
+    moved.post(Principal("after-the-copy").bot())
+    moved.process.stop()
+    moved.url = server.url.replace("/postgres", "/old")
+    signed = signed_over(server, moved.url)
+    refused = Process(moved.command(port=moved.port), moved.log)
+    check(refused.wait_exit(20) and refused.child.returncode == 1, "whoever starts over it refuses")
+    check("an old copy was put back" in refused.output(), "and says why")
+    check(signed and signed_over(server, moved.url) == signed, "nothing more was signed over it")
+    moved.url = server.url.replace("/postgres", "/second")
+    moved.start()
+    check(moved.get("/v1/bots?limit=1000")["items"], "over the right one it starts")
     moved.process.stop()
 
 
 def witnessed(server, folder):
     server.psql("CREATE DATABASE witnessed")
+    folder = folder / "witnessed"
+    folder.mkdir()
     directory = Directory(folder, url=server.url.replace("/postgres", "/witnessed"), name="witnessed")
     witness = Witness(folder, "witness", directory.vkey)
     directory.process.stop()

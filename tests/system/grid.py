@@ -109,14 +109,14 @@ class Witness:
 class Mirror(Directory):
     """directoryd mirror; asked like a directory."""
 
-    def __init__(self, folder, name, source, vkey, options=()):
-        self.name, self.source, self.vkey, self.options = name, source, vkey, options
+    def __init__(self, folder, name, source, vkey, options=(), url=None):
+        self.name, self.source, self.vkey, self.options, self.url = name, source, vkey, options, url
         self.store, self.log, self.port = folder / f"{name}.sqlite", folder / f"{name}.log", 0
         self.evidence = folder / f"{name}.sqlite.evidence"
         self.start()
 
     def start(self, wait=True):
-        self.process = Process([program("directoryd"), "mirror", self.source, "--log", self.vkey, "--store", f"sqlite:{self.store}",
+        self.process = Process([program("directoryd"), "mirror", self.source, "--log", self.vkey, "--store", self.url or f"sqlite:{self.store}",
                                 "--listen", f"127.0.0.1:{self.port}", *self.options], self.log, name=self.name)
         if wait:
             self.wait_listening()
