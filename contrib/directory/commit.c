@@ -165,14 +165,6 @@ static void sign(struct commit *commit)
     }
 }
 
-static void settle(struct commit *commit)
-{
-    sign(commit); /* without a signature the log can't go on */
-    if (commit->store->backend->shared && (commit->grew || commit->others_wait))
-        commit->publish_error = office_publish(commit->store, commit->grew ? commit->head.note : NULL);
-    make_answers(commit);
-}
-
 void commit_apply(struct commit *commit)
 {
     commit->began_ns = uv_hrtime();
@@ -180,15 +172,16 @@ void commit_apply(struct commit *commit)
     commit->duration_ns = uv_hrtime() - commit->began_ns;
 }
 
-void commit_settle(struct commit *first)
+void commit_settle(struct commit *commit)
 {
-    if (store_sync(first->store) < 0) {
+    if (store_sync(commit->store) < 0) {
         log_error("what was written may not be on the disk: stopping before it is signed or answered. Look at the disk,"
                   " and start directoryd again, or restore the store from a back-up or a mirror");
         _exit(EXIT_FAILURE);
     }
-    for (struct commit *commit = first; commit; commit = commit->next) {
-        settle(commit);
-        commit->duration_ns = uv_hrtime() - commit->began_ns;
-    }
+    sign(commit); /* without a signature the log can't go on */
+    if (commit->store->backend->shared && (commit->grew || commit->others_wait))
+        commit->publish_error = office_publish(commit->store, commit->grew ? commit->head.note : NULL);
+    make_answers(commit);
+    commit->duration_ns = uv_hrtime() - commit->began_ns;
 }

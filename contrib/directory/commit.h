@@ -2,13 +2,12 @@
 
 /* A group of submissions through the rules into the log: one transaction. It is applied, and settled once it is
  * durable; both in the thread pool, one at a time each, and where the store allows it (store_syncs_apart) the next
- * commits are applied while some are settled. */
+ * one is applied while this one is settled. */
 
 #include "contrib/directory/submission.h"
 
 struct commit {
     uv_work_t work;
-    struct commit *next;
     struct committer *committer;
     struct store *store; /* the writer */
     const struct tlog_signer *signer;
@@ -27,6 +26,6 @@ struct commit {
 
 /* The transaction. Where the store syncs apart it is only committed ahead: nobody may be told of it yet. */
 void commit_apply(struct commit *commit);
-/* Makes a list of applied commits durable, in the order they were applied in, signs their heads and writes the answers.
- * When the disk refuses, nobody knows what is there: it ends the process. */
-void commit_settle(struct commit *first);
+/* Makes an applied commit durable, signs its head and writes the answers; in the order in which they were applied. When
+ * the disk refuses, nobody knows what is there: it ends the process. */
+void commit_settle(struct commit *commit);

@@ -1,5 +1,6 @@
-/* A commit is in one of two places: applied, one at a time, by a job of the pool; then settled by another, which takes
- * all that were applied since the last. Each job hands on what it worked on, so nothing is locked. */
+/* A commit is applied by one job of the pool, then settled by another; there is at most one of each, and one that waits
+ * for the disk in between: to begin more would only make the groups smaller. Each job hands on what it worked on, so
+ * nothing is locked. */
 
 #include "contrib/directory/committer.h"
 
@@ -8,22 +9,16 @@
 #include "contrib/directory/office.h"
 #include "contrib/directory/signed.h"
 
+#include "lib/cleanup.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct commits {
-    struct commit *first, **last;
-};
-
 struct committer {
     struct directory *directory;
     struct submissions waiting;
-    struct commits applied; /* to be settled */
-    struct commit *settling;
-    struct checkpoint tip; /* of the last that was applied */
-    uv_work_t settle;
-    bool applying;
+    struct commit *applying, *applied, *settling;
     int error;
 };
 
@@ -95,7 +90,9 @@ static void count_commit(struct metrics *metrics, const struct commit *commit)
         metrics_count_commit(metrics, commit->duration_ns, count, commit->error < 0);
 }
 
-/* It is settled, or failed. */
+static void go_on(struct committer *committer);
+
+/* It is settled, or failed. The next ones go on while its answers are made. */
 static void finish(struct committer *committer, struct commit *commit)
 {
     struct directory *directory = committer->directory;
@@ -110,6 +107,7 @@ static void finish(struct committer *committer, struct commit *commit)
         signed_write(directory->signed_fd, commit->head.note);
     if (must_leave(commit))
         office_leave(directory->office);
+    go_on(committer);
     if (commit->error < 0)
         committer_fail(committer, commit->first, commit->error);
     else
@@ -125,41 +123,26 @@ static void finish(struct committer *committer, struct commit *commit)
 
 /* ---- Settling */
 
-static void begin_settling(struct committer *committer);
-
 static void run_settle(uv_work_t *work)
 {
-    commit_settle(((struct committer *)work->data)->settling);
+    commit_settle(work->data);
 }
 
 static void on_settled(uv_work_t *work, int status)
 {
-    struct committer *committer = work->data;
-    struct commit *next;
+    struct commit *commit = work->data;
+    struct committer *committer = commit->committer;
 
-    for (struct commit *commit = committer->settling; commit; commit = next) {
-        next = commit->next;
-        finish(committer, commit);
-    }
     committer->settling = NULL;
-    begin_settling(committer);
+    finish(committer, commit);
 }
 
 static void begin_settling(struct committer *committer)
 {
-    if (committer->settling || !committer->applied.first)
+    if (committer->settling || !committer->applied)
         return;
-    committer->settling = committer->applied.first;
-    committer->applied = (struct commits){ NULL, &committer->applied.first };
-    uv_queue_work(committer->directory->loop, &committer->settle, run_settle, on_settled);
-}
-
-static void settle(struct committer *committer, struct commit *commit)
-{
-    *committer->applied.last = commit;
-    committer->applied.last = &commit->next;
-    committer->tip = commit->head.checkpoint;
-    begin_settling(committer);
+    committer->settling = steal_pointer(committer->applied);
+    uv_queue_work(committer->directory->loop, &committer->settling->work, run_settle, on_settled);
 }
 
 /* ---- Applying */
@@ -178,22 +161,22 @@ static void on_applied(uv_work_t *work, int status)
     struct commit *commit = work->data;
     struct committer *committer = commit->committer;
 
-    committer->applying = false;
+    committer->applying = NULL;
     committer->error = commit->error < 0 ? commit->error : 0;
-    if (commit->error == 0 && store_syncs_apart(commit->store))
-        settle(committer, commit);
-    else
+    if (commit->error == 0 && store_syncs_apart(commit->store)) {
+        committer->applied = commit;
+        go_on(committer);
+    } else {
         finish(committer, commit);
+    }
     if (!committer->directory->writer)
         committer_fail(committer, submissions_take(&committer->waiting), -ESTALE);
-    committer_begin(committer);
 }
 
 static void start(struct committer *committer, enum sequencer_flush flush)
 {
     struct directory *directory = committer->directory;
     struct commit *commit = calloc(1, sizeof *commit);
-    bool ahead = committer->settling || committer->applied.first;
 
     if (!commit)
         return; /* the next submission tries again */
@@ -202,7 +185,7 @@ static void start(struct committer *committer, enum sequencer_flush flush)
     commit->store = directory->writer;
     commit->signer = &directory->signer;
     commit->first = submissions_take(&committer->waiting);
-    commit->head.checkpoint = ahead ? committer->tip : directory->head.checkpoint;
+    commit->head.checkpoint = (committer->settling ? &committer->settling->head : &directory->head)->checkpoint;
     commit->tries = flush == SEQUENCER_PROVE && committer->error;
     if (flush == SEQUENCER_SEEN)
         commit->seen = presence_take_changed(directory->presence, SEQUENCER_SEEN_MAX, &commit->seen_count);
@@ -213,13 +196,13 @@ static void start(struct committer *committer, enum sequencer_flush flush)
         free(commit);
         return;
     }
-    committer->applying = true;
+    committer->applying = commit;
     uv_queue_work(directory->loop, &commit->work, run_apply, on_applied);
 }
 
 void committer_flush(struct committer *committer, enum sequencer_flush flush)
 {
-    if (!committer->applying && committer->directory->writer)
+    if (!committer->applying && !committer->applied && committer->directory->writer)
         start(committer, flush);
 }
 
@@ -227,6 +210,12 @@ void committer_begin(struct committer *committer)
 {
     if (committer->waiting.first)
         committer_flush(committer, SEQUENCER_GROUP);
+}
+
+static void go_on(struct committer *committer)
+{
+    begin_settling(committer);
+    committer_begin(committer);
 }
 
 void committer_queue(struct committer *committer, struct submission *submission)
@@ -243,7 +232,7 @@ size_t committer_waiting(const struct committer *committer)
 
 bool committer_is_idle(const struct committer *committer)
 {
-    return !committer->applying && !committer->settling && !committer->applied.first && !committer->waiting.first;
+    return !committer->applying && !committer->applied && !committer->settling && !committer->waiting.first;
 }
 
 int committer_error(const struct committer *committer)
@@ -258,8 +247,6 @@ struct committer *committer_new(struct directory *directory)
     if (!committer)
         return NULL;
     committer->directory = directory;
-    committer->settle.data = committer;
-    committer->applied.last = &committer->applied.first;
     submissions_init(&committer->waiting);
     return committer;
 }

@@ -162,18 +162,6 @@ static void on_opened(uv_work_t *work, int status)
     free(batch);
 }
 
-/* Takes up to BATCH_MAX off the front. */
-static struct submission *cut(struct submission **first)
-{
-    struct submission *begin = *first, **end = first;
-
-    for (unsigned count = 0; *end && count < BATCH_MAX; count++)
-        end = &(*end)->next;
-    *first = *end;
-    *end = NULL;
-    return begin;
-}
-
 /* Memory is out. */
 static void drop(struct sequencer *sequencer, struct submission *first)
 {
@@ -187,21 +175,21 @@ static void drop(struct sequencer *sequencer, struct submission *first)
     }
 }
 
+/* What arrived since the last time, at most BATCH_MAX. */
+static void open_arrived(struct sequencer *sequencer)
+{
+    struct submission *first = submissions_take(&sequencer->arrived);
+    struct batch *batch = first ? malloc(sizeof *batch) : NULL;
+
+    if (!batch)
+        return drop(sequencer, first);
+    *batch = (struct batch){ .work.data = batch, .sequencer = sequencer, .first = first };
+    uv_queue_work(sequencer->directory->loop, &batch->work, open_batch, on_opened);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
-    struct sequencer *sequencer = prepare->data;
-    struct submission *left = submissions_take(&sequencer->arrived);
-
-    while (left) {
-        struct batch *batch = malloc(sizeof *batch);
-        struct submission *first = cut(&left);
-        if (!batch) {
-            drop(sequencer, first);
-            continue;
-        }
-        *batch = (struct batch){ .work.data = batch, .sequencer = sequencer, .first = first };
-        uv_queue_work(sequencer->directory->loop, &batch->work, open_batch, on_opened);
-    }
+    open_arrived(prepare->data);
 }
 
 static void begin_opening(struct sequencer *sequencer, struct submission *submission)
@@ -210,6 +198,8 @@ static void begin_opening(struct sequencer *sequencer, struct submission *submis
     sequencer->opening++;
     sequencer->pending_bytes += submission->body_size;
     submissions_add(&sequencer->arrived, submission);
+    if (sequencer->arrived.count == BATCH_MAX)
+        open_arrived(sequencer);
 }
 
 static void submit(struct sequencer *sequencer, struct request *request, bool is_beat)
