@@ -170,7 +170,6 @@ int main(int argc, char **argv)
     must(fill.commit.head.checkpoint.size == 0, "the store isn't empty");
     free(fill.commit.head.note);
     fill.commit.head.note = NULL;
-    fill.commit.work.data = &fill.commit;
     fill.commit.store = store;
     fill.commit.signer = &fill.signer;
     fill_all(&fill);

@@ -1,14 +1,13 @@
 #pragma once
 
 /* A group of submissions through the rules into the log: one transaction. It is applied, and settled once it is
- * durable; both in the thread pool, one at a time each, and where the store allows it (store_syncs_apart) the next
+ * durable; by a thread each (committer.h), and where the store allows it (store_syncs_apart) the next
  * one is applied while this one is settled. */
 
 #include "contrib/directory/submission.h"
 
 struct commit {
-    uv_work_t work;
-    struct committer *committer;
+    struct commit *next; /* in a list */
     struct store *store; /* the writer */
     const struct tlog_signer *signer;
     struct submission *first; /* a list; the requests' or others' */

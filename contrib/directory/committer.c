@@ -1,6 +1,7 @@
-/* A commit is applied by one job of the pool, then settled by another; there is at most one of each, and one that waits
- * for the disk in between: to begin more would only make the groups smaller. Each job hands on what it worked on, so
- * nothing is locked. */
+/* Two threads, so that neither waits for the loop, or behind the pool's jobs: the applier makes commits of what waits,
+ * the settler takes them to the disk and signs; there is at most one of each, and one that waits for the disk in
+ * between: to begin more would only make the groups smaller. The loop queues, and finishes what they hand back. What
+ * several use is under the mutex; a commit belongs to whoever has it. */
 
 #include "contrib/directory/committer.h"
 
@@ -10,6 +11,7 @@
 #include "contrib/directory/signed.h"
 
 #include "lib/cleanup.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,8 +19,18 @@
 
 struct committer {
     struct directory *directory;
+    uv_thread_t applier, settler;
+    uv_async_t finished_some;
+    uv_mutex_t mutex;
+    uv_cond_t changed; /* something for one of the threads */
+    bool stop;
+    struct store *writer;  /* the applier's while it is there */
+    struct checkpoint tip; /* of the last commit that was applied: what the next one is built on */
     struct submissions waiting;
+    struct commit *next; /* without submissions yet: what else is to be written */
     struct commit *applying, *applied, *settling;
+    struct commit *finished, **finished_last;
+    bool finishing; /* the loop's, as is `error` */
     int error;
 };
 
@@ -74,7 +86,7 @@ static void finish_group(struct directory *directory, struct submission *first)
 /* Only a file's writer may go on after a failure: it knows what became of the transaction. */
 static bool must_leave(const struct commit *commit)
 {
-    if (!commit->store->backend->shared)
+    if (!commit->store || !commit->store->backend->shared)
         return false;
     return commit->publish_error < 0 || commit->error == -ESTALE || store_is_lost(commit->store);
 }
@@ -90,15 +102,14 @@ static void count_commit(struct metrics *metrics, const struct commit *commit)
         metrics_count_commit(metrics, commit->duration_ns, count, commit->error < 0);
 }
 
-static void go_on(struct committer *committer);
-
-/* It is settled, or failed. The next ones go on while its answers are made. */
+/* It is settled, or failed. */
 static void finish(struct committer *committer, struct commit *commit)
 {
     struct directory *directory = committer->directory;
     bool grown = commit->error == 0 && commit->head.checkpoint.size > directory->head.checkpoint.size;
 
     count_commit(&directory->metrics, commit);
+    committer->error = commit->error < 0 ? commit->error : 0;
     if (commit->error == 0) {
         tlog_head_close(&directory->head);
         directory->head = commit->head;
@@ -107,7 +118,6 @@ static void finish(struct committer *committer, struct commit *commit)
         signed_write(directory->signed_fd, commit->head.note);
     if (must_leave(commit))
         office_leave(directory->office);
-    go_on(committer);
     if (commit->error < 0)
         committer_fail(committer, commit->first, commit->error);
     else
@@ -121,124 +131,203 @@ static void finish(struct committer *committer, struct commit *commit)
     free(commit);
 }
 
-/* ---- Settling */
+/* ---- The threads */
 
-static void run_settle(uv_work_t *work)
+static void hand_back(struct committer *committer, struct commit *commit)
 {
-    commit_settle(work->data);
+    *committer->finished_last = commit;
+    committer->finished_last = &commit->next;
+    uv_async_send(&committer->finished_some);
 }
 
-static void on_settled(uv_work_t *work, int status)
+static struct commit *take_next(struct committer *committer)
 {
-    struct commit *commit = work->data;
-    struct committer *committer = commit->committer;
+    struct commit *commit = committer->next ? steal_pointer(committer->next) : calloc(1, sizeof *commit);
 
-    committer->settling = NULL;
-    finish(committer, commit);
+    if (!commit)
+        return NULL; /* the next submission tries again */
+    commit->store = committer->writer;
+    commit->signer = &committer->directory->signer;
+    commit->first = submissions_take(&committer->waiting);
+    commit->head.checkpoint = committer->tip;
+    return commit;
 }
 
-static void begin_settling(struct committer *committer)
+static bool has_work(const struct committer *committer)
 {
-    if (committer->settling || !committer->applied)
-        return;
-    committer->settling = steal_pointer(committer->applied);
-    uv_queue_work(committer->directory->loop, &committer->settling->work, run_settle, on_settled);
+    return committer->writer && !committer->applied && (committer->waiting.first || committer->next);
 }
 
-/* ---- Applying */
-
-static void run_apply(uv_work_t *work)
+/* Where a commit is durable by itself the loop looks at it before the next: it may be the last of this writer's. */
+static void apply(struct committer *committer, struct commit *commit)
 {
-    struct commit *commit = work->data;
+    bool apart = store_syncs_apart(commit->store);
 
+    committer->applying = commit;
+    uv_mutex_unlock(&committer->mutex);
     commit_apply(commit);
-    if (commit->error == 0 && !store_syncs_apart(commit->store))
+    if (commit->error == 0 && !apart)
         commit_settle(commit);
+    uv_mutex_lock(&committer->mutex);
+    committer->applying = NULL;
+    if (commit->error == 0)
+        committer->tip = commit->head.checkpoint;
+    if (!apart)
+        committer->writer = NULL;
+    if (commit->error == 0 && apart)
+        committer->applied = commit;
+    else
+        hand_back(committer, commit);
+    uv_cond_broadcast(&committer->changed);
 }
 
-static void on_applied(uv_work_t *work, int status)
+static void run_applier(void *context)
 {
-    struct commit *commit = work->data;
-    struct committer *committer = commit->committer;
+    struct committer *committer = context;
 
-    committer->applying = NULL;
-    committer->error = commit->error < 0 ? commit->error : 0;
-    if (commit->error == 0 && store_syncs_apart(commit->store)) {
-        committer->applied = commit;
-        go_on(committer);
-    } else {
+    uv_mutex_lock(&committer->mutex);
+    while (!committer->stop) {
+        struct commit *commit = has_work(committer) ? take_next(committer) : NULL;
+        if (commit)
+            apply(committer, commit);
+        else
+            uv_cond_wait(&committer->changed, &committer->mutex);
+    }
+    uv_mutex_unlock(&committer->mutex);
+}
+
+static void run_settler(void *context)
+{
+    struct committer *committer = context;
+
+    uv_mutex_lock(&committer->mutex);
+    while (!committer->stop) {
+        if (!committer->applied) {
+            uv_cond_wait(&committer->changed, &committer->mutex);
+            continue;
+        }
+        committer->settling = steal_pointer(committer->applied);
+        uv_cond_broadcast(&committer->changed);
+        uv_mutex_unlock(&committer->mutex);
+        commit_settle(committer->settling);
+        uv_mutex_lock(&committer->mutex);
+        hand_back(committer, steal_pointer(committer->settling));
+    }
+    uv_mutex_unlock(&committer->mutex);
+}
+
+/* ---- On the loop */
+
+static bool is_at_rest(const struct committer *committer)
+{
+    return !committer->applying && !committer->applied && !committer->settling && !committer->finished;
+}
+
+void committer_begin(struct committer *committer)
+{
+    uv_mutex_lock(&committer->mutex);
+    if (!committer->finishing && is_at_rest(committer)) { /* who writes, and what on, may be another than before */
+        committer->writer = committer->directory->writer;
+        committer->tip = committer->directory->head.checkpoint;
+    }
+    uv_cond_broadcast(&committer->changed);
+    uv_mutex_unlock(&committer->mutex);
+}
+
+/* Nobody writes here any more: what waits is another's to write. */
+static void strand(struct committer *committer)
+{
+    uv_mutex_lock(&committer->mutex);
+    struct commit *commit = steal_pointer(committer->next);
+    struct submission *waiting = submissions_take(&committer->waiting);
+    uv_mutex_unlock(&committer->mutex);
+    if (commit) {
+        commit->error = -ESTALE;
         finish(committer, commit);
     }
-    if (!committer->directory->writer)
-        committer_fail(committer, submissions_take(&committer->waiting), -ESTALE);
+    committer_fail(committer, waiting, -ESTALE);
 }
 
-static void start(struct committer *committer, enum sequencer_flush flush)
+static void on_finished(uv_async_t *async)
+{
+    struct committer *committer = async->data;
+    struct commit *next;
+
+    uv_mutex_lock(&committer->mutex);
+    struct commit *first = steal_pointer(committer->finished);
+    committer->finished_last = &committer->finished;
+    uv_mutex_unlock(&committer->mutex);
+    committer->finishing = true;
+    for (struct commit *commit = first; commit; commit = next) {
+        next = commit->next;
+        finish(committer, commit);
+    }
+    committer->finishing = false;
+    if (!committer->directory->writer)
+        strand(committer);
+    committer_begin(committer);
+}
+
+/* NULL: there is nothing to write, or no memory. */
+static struct commit *gather(struct committer *committer, enum sequencer_flush flush)
 {
     struct directory *directory = committer->directory;
     struct commit *commit = calloc(1, sizeof *commit);
 
     if (!commit)
-        return; /* the next submission tries again */
-    commit->work.data = commit;
-    commit->committer = committer;
-    commit->store = directory->writer;
-    commit->signer = &directory->signer;
-    commit->first = submissions_take(&committer->waiting);
-    commit->head.checkpoint = (committer->settling ? &committer->settling->head : &directory->head)->checkpoint;
+        return NULL;
     commit->tries = flush == SEQUENCER_PROVE && committer->error;
     if (flush == SEQUENCER_SEEN)
         commit->seen = presence_take_changed(directory->presence, SEQUENCER_SEEN_MAX, &commit->seen_count);
     if (directory->cosigned_unwritten)
         commit->cosigned = strdup(directory->cosigned.note);
     directory->cosigned_unwritten = false;
-    if (!commit->first && !commit->seen && !commit->cosigned && flush != SEQUENCER_PROVE) {
-        free(commit);
-        return;
-    }
-    committer->applying = commit;
-    uv_queue_work(directory->loop, &commit->work, run_apply, on_applied);
+    if (commit->seen || commit->cosigned || flush == SEQUENCER_PROVE)
+        return commit;
+    free(commit);
+    return NULL;
 }
 
 void committer_flush(struct committer *committer, enum sequencer_flush flush)
 {
-    if (!committer->applying && !committer->applied && committer->directory->writer)
-        start(committer, flush);
-}
-
-void committer_begin(struct committer *committer)
-{
-    if (committer->waiting.first)
-        committer_flush(committer, SEQUENCER_GROUP);
-}
-
-static void go_on(struct committer *committer)
-{
-    begin_settling(committer);
+    if (!committer->directory->writer)
+        return;
+    uv_mutex_lock(&committer->mutex);
+    if (!committer->next)
+        committer->next = gather(committer, flush);
+    uv_mutex_unlock(&committer->mutex);
     committer_begin(committer);
 }
 
 void committer_queue(struct committer *committer, struct submission *submission)
 {
+    uv_mutex_lock(&committer->mutex);
     submissions_add(&committer->waiting, submission);
+    uv_mutex_unlock(&committer->mutex);
 }
 
-/* ---- */
-
-size_t committer_waiting(const struct committer *committer)
+size_t committer_waiting(struct committer *committer)
 {
-    return committer->waiting.count;
+    uv_mutex_lock(&committer->mutex);
+    size_t count = committer->waiting.count;
+    uv_mutex_unlock(&committer->mutex);
+    return count;
 }
 
-bool committer_is_idle(const struct committer *committer)
+bool committer_is_idle(struct committer *committer)
 {
-    return !committer->applying && !committer->applied && !committer->settling && !committer->waiting.first;
+    uv_mutex_lock(&committer->mutex);
+    bool idle = is_at_rest(committer) && !committer->waiting.first && !committer->next;
+    uv_mutex_unlock(&committer->mutex);
+    return idle;
 }
 
 int committer_error(const struct committer *committer)
 {
     return committer->error;
 }
+
+/* ---- Beginning and end */
 
 struct committer *committer_new(struct directory *directory)
 {
@@ -248,10 +337,36 @@ struct committer *committer_new(struct directory *directory)
         return NULL;
     committer->directory = directory;
     submissions_init(&committer->waiting);
+    committer->finished_last = &committer->finished;
+    committer->finished_some.data = committer;
+    uv_mutex_init(&committer->mutex);
+    uv_cond_init(&committer->changed);
+    uv_async_init(directory->loop, &committer->finished_some, on_finished);
+    uv_unref((uv_handle_t *)&committer->finished_some);
+    if (uv_thread_create(&committer->applier, run_applier, committer) < 0 ||
+        uv_thread_create(&committer->settler, run_settler, committer) < 0) {
+        log_error("can't start: no threads");
+        exit(EXIT_FAILURE); /* one of the two may run already */
+    }
     return committer;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct committer *committer = handle->data;
+
+    uv_mutex_destroy(&committer->mutex);
+    uv_cond_destroy(&committer->changed);
+    free(committer);
 }
 
 void committer_free(struct committer *committer)
 {
-    free(committer);
+    uv_mutex_lock(&committer->mutex);
+    committer->stop = true;
+    uv_cond_broadcast(&committer->changed);
+    uv_mutex_unlock(&committer->mutex);
+    uv_thread_join(&committer->applier);
+    uv_thread_join(&committer->settler);
+    uv_close((uv_handle_t *)&committer->finished_some, on_closed);
 }

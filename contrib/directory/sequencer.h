@@ -35,7 +35,7 @@ enum sequencer_flush {
     SEQUENCER_SEEN,  /* to write down who was seen, if anyone was */
     SEQUENCER_PROVE, /* to learn whether this is still the log's writer, and, after a failure, whether it can write */
 };
-/* Does nothing while a commit runs, or when this isn't the log's writer. */
+/* Does nothing while one such waits to be begun, or when this isn't the log's writer. */
 void sequencer_flush(struct sequencer *sequencer, enum sequencer_flush flush);
 
 struct sequencer_load {
