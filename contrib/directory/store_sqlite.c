@@ -64,6 +64,8 @@ static int fail(struct sqlite_store *self, int code, const char *what)
 
     if (error == -EUCLEAN)
         log_error("the store is damaged: stop directoryd, and restore the store from a back-up or a mirror");
+    if (error == -ENOSPC && self->tidy)
+        store_tidy_wake(self->tidy); /* the WAL may be most of what fills the disk */
     return log_fail(error, "store: %.60s: %s", what, sqlite3_errmsg(self->database));
 }
 
@@ -223,10 +225,9 @@ static int sqlite_transact(struct store *store, enum store_step step)
 
     if (step == STORE_ROLLBACK && sqlite3_get_autocommit(((struct sqlite_store *)store)->database))
         return 0; /* there is none: a failed COMMIT may have ended it */
-    int error = sqlite_run(store, steps[step], NULL, 0);
-    if (step == STORE_COMMIT && error >= 0)
+    if (step == STORE_BEGIN)
         store_tidy_finish(((struct sqlite_store *)store)->tidy);
-    return error;
+    return sqlite_run(store, steps[step], NULL, 0);
 }
 
 /* The WAL is there from the first transaction until the last session ends. SQLite synced its folder when it made it. */

@@ -7,11 +7,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
 
-#define FRAMES 16384   /* 64 MB of WAL until it is copied: a page that many commits write is copied once */
-#define FRAMES_LEFT 64 /* that the writer copies itself: a few milliseconds */
-#define ROUNDS 3       /* each leaves what was written meanwhile, which is ever less */
+#define FRAMES 16384     /* 64 MB of WAL until it is copied: a page that many commits write is copied once */
+#define FRAMES_LOOK 256  /* how often that is looked at */
+#define FRAME_BYTES 4120 /* a page and its header */
+#define FRAMES_LEFT 64   /* that the writer copies itself: a few milliseconds */
+#define ROUNDS 3         /* each leaves what was written meanwhile, which is ever less */
 #define BUSY_MS 10000
 
 struct tidy {
@@ -20,8 +25,10 @@ struct tidy {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     bool due, stop;       /* under the mutex */
+    bool told;            /* the thread's: that it can't */
     atomic_bool copied;   /* all but what the writer copies */
-    int frames, finished; /* the writer's: in the WAL, and when it was last copied */
+    int looked, finished; /* the writer's: frames in the WAL when it was last looked at, and copied */
+    char *path;
 };
 
 static void copy(struct tidy *tidy)
@@ -34,8 +41,10 @@ static void copy(struct tidy *tidy)
         if (done - before < FRAMES_LEFT)
             break;
     }
-    if (code != SQLITE_OK && code != SQLITE_BUSY)
+    bool failed = code != SQLITE_OK && code != SQLITE_BUSY;
+    if (failed && !tidy->told)
         log_warning("store: its write-ahead log can't be copied into the file: %s", sqlite3_errmsg(tidy->session));
+    tidy->told = failed;
     atomic_store(&tidy->copied, true);
 }
 
@@ -58,21 +67,36 @@ static void *run(void *context)
     return NULL;
 }
 
+void store_tidy_wake(struct tidy *tidy)
+{
+    pthread_mutex_lock(&tidy->mutex);
+    tidy->due = true;
+    pthread_cond_signal(&tidy->wake);
+    pthread_mutex_unlock(&tidy->mutex);
+}
+
+/* The disk has less room than the WAL holds, and copying needs some: soon it would be too late. */
+static bool is_short_of_room(const struct tidy *tidy, int frames)
+{
+    struct statvfs disk;
+
+    return statvfs(tidy->path, &disk) == 0 && disk.f_bavail * disk.f_frsize < (uint64_t)frames * FRAME_BYTES;
+}
+
 /* After each commit, with the number of frames in the WAL, which is smaller again once it began anew. */
 static int on_commit(void *context, sqlite3 *writer, const char *database, int frames)
 {
     struct tidy *tidy = context;
 
-    if (frames < tidy->frames)
-        tidy->finished = 0;
-    tidy->frames = frames;
-    if (frames - tidy->finished < FRAMES)
+    if (frames < tidy->looked)
+        tidy->looked = tidy->finished = 0;
+    if (frames - tidy->looked < FRAMES_LOOK)
         return SQLITE_OK;
-    tidy->finished = frames;
-    pthread_mutex_lock(&tidy->mutex);
-    tidy->due = true;
-    pthread_cond_signal(&tidy->wake);
-    pthread_mutex_unlock(&tidy->mutex);
+    tidy->looked = frames;
+    if (frames - tidy->finished >= FRAMES || is_short_of_room(tidy, frames)) {
+        tidy->finished = frames;
+        store_tidy_wake(tidy);
+    }
     return SQLITE_OK;
 }
 
@@ -89,14 +113,17 @@ struct tidy *store_tidy_start(sqlite3 *writer, const char *path)
     if (!tidy)
         return NULL;
     tidy->writer = writer;
+    tidy->path = strdup(path);
     pthread_mutex_init(&tidy->mutex, NULL);
     pthread_cond_init(&tidy->wake, NULL);
-    if (sqlite3_open_v2(path, &tidy->session, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+    if (!tidy->path ||
+        sqlite3_open_v2(path, &tidy->session, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(tidy->session, BUSY_MS) != SQLITE_OK ||
         sqlite3_exec(tidy->session, "SELECT 1 FROM sqlite_master", NULL, NULL, NULL) != SQLITE_OK || /* finds the WAL */
         pthread_create(&tidy->thread, NULL, run, tidy) != 0) {
         log_warning("store: its write-ahead log is copied by the writer: no thread");
         sqlite3_close(tidy->session);
+        free(tidy->path);
         free(tidy);
         return NULL;
     }
@@ -117,5 +144,6 @@ void store_tidy_stop(struct tidy *tidy)
     sqlite3_close(tidy->session);
     pthread_mutex_destroy(&tidy->mutex);
     pthread_cond_destroy(&tidy->wake);
+    free(tidy->path);
     free(tidy);
 }

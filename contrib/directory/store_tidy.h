@@ -12,6 +12,8 @@ struct tidy;
 /* Takes the writer's hook on its WAL, and has a thread look after the file at `path`. NULL, logged: SQLite's own way
  * stays. */
 struct tidy *store_tidy_start(sqlite3 *writer, const char *path);
+/* Has the WAL copied now, however small it is. */
+void store_tidy_wake(struct tidy *tidy);
 /* To be called by the writer between two transactions: does the rest when the time for it has come. */
 void store_tidy_finish(struct tidy *tidy);
 /* Ends the thread; NULL is passed over. The writer is to be closed next. */
