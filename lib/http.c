@@ -261,6 +261,7 @@ static bool set_callbacks(struct transfer *transfer)
     CURL *curl = transfer->curl;
 
     return curl_easy_setopt(curl, CURLOPT_URL, transfer->request->url) == CURLE_OK &&
+           (!transfer->request->gzip || curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip") == CURLE_OK) &&
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_USERAGENT, "zos/1") == CURLE_OK &&

@@ -17,6 +17,7 @@ struct http_request {
     const void *body;
     size_t body_size;
     size_t answer_bytes_max;
+    bool gzip; /* the answer may come compressed; `answer_bytes_max` is of what it becomes. Needs a libcurl with zlib */
     unsigned timeout_ms;  /* for the whole; 0: no bound in all, but a stall of 60 s ends it */
     const char *ca_file;  /* PEM file of authorities; NULL: the system's */
     const char *ca_pem;   /* or the text itself */

@@ -21,6 +21,7 @@ static int get(struct remote *remote, const char *path, unsigned wait_s, size_t 
         .method = "GET",
         .url = url,
         .answer_bytes_max = max,
+        .gzip = true,
         .timeout_ms = TIMEOUT_MS + wait_s * 1000,
         .ca_pem = remote->ca_pem,
         .cancelled = remote->cancelled,

@@ -4,13 +4,16 @@ heartbeats handed on), that goes on without it and resumes after kill -9, that t
 forged entries or forbidden ones; and a verification that finds what was altered in a store, whatever it is."""
 
 import functools
+import gzip
 import http.server
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
 import threading
 import time
+import zlib
 
 import sodium
 from grid import Directory, Mirror, Principal, Witness, check_answer, check_log, check_views, read_pages, tile_name
@@ -133,8 +136,28 @@ def copy_files(directory, target):
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    zipped, accepted = {}, set()  # gzip bytes by path; what was asked for
+
     def log_message(self, *_):
         pass
+
+    def do_GET(self):
+        self.accepted.add(self.headers["Accept-Encoding"])
+        body = self.zipped.get(self.path)
+        if body is None:
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def bomb():
+    """A gibibyte of zeros as gzip: a megabyte."""
+    zipper = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(zipper.compress(bytes(1 << 20)) for _ in range(1024)) + zipper.flush()
 
 
 def static_copy(folder, directory):
@@ -157,6 +180,16 @@ def static_copy(folder, directory):
         said = verify(static, "--log", directory.vkey, code=1).splitlines()[-1]
         path.write_bytes(good)
         check("NOT VERIFIED" in said, f"{what}: {said[:150]}")
+    bundle = files / "log" / "tile" / "entries" / "000"
+    Quiet.zipped["/log/tile/entries/000"] = gzip.compress(bundle.read_bytes())
+    verify(static, "--log", directory.vkey)
+    check(Quiet.accepted == {"gzip"}, "bundles may come as gzip")
+    Quiet.zipped["/log/tile/entries/000"] = bomb()
+    said = verify(static, "--log", directory.vkey, code=1).splitlines()[-1]
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+    check("NOT VERIFIED" in said and "too large" in said, f"one that becomes a gibibyte: {said[:150]}")
+    check(most < 400, f"and no process took more than {most} MiB")
+    Quiet.zipped.clear()
     verify(static, "--log", directory.vkey)
     verify(static, "--log", sodium.vkey("zos-directory", os.urandom(32)), code=1)
     server.shutdown()
