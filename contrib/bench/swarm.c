@@ -5,10 +5,11 @@
  *
  *     swarm ADDRESS:PORT NODES WAITING POLL_S REST_S SECONDS RATE BEAT_S PID
  *
- * First for REST_S nothing happens but waiting, then for SECONDS RATE contracts a second and a heartbeat of each node
- * every BEAT_S. PID is the directory's, whose memory and processor time are told. WAITING is cut to what the limit of
- * open files allows; one line of JSON tells what was reached. The loopback's addresses are the sources, so that ports
- * don't run out. */
+ * Each poll waits for POLL_S. First for REST_S nothing happens but waiting. Then they end, and the ones after them are
+ * spread over POLL_S, as those of a real grid are, and two POLL_S go by. Then for SECONDS there are RATE contracts a
+ * second and a heartbeat of each node every BEAT_S. PID is the directory's, whose memory and processor time are told.
+ * WAITING is cut to what the limit of open files allows; one line of JSON tells what was reached. The loopback's
+ * addresses are the sources, so that ports don't run out. */
 
 #include "contrib/bench/grid.h"
 
@@ -41,8 +42,8 @@ struct connection {
     int fd;
     enum kind kind;
     bool busy;
-    unsigned node; /* that a poll is of */
-    double sent_s;
+    unsigned node, turn; /* a poll's: of whom it is, and how many it has sent */
+    double sent_s, wait_s;
     double submitted_s; /* a contract for its node; 0: none */
 };
 
@@ -134,8 +135,11 @@ static void poll_next(struct swarm *swarm, struct connection *connection)
 
     connection->node = swarm->turn++ % swarm->nodes;
     connection->submitted_s = 0;
+    connection->wait_s = swarm->poll_s;
+    if (++connection->turn == 2)
+        connection->wait_s = 1 + randombytes_uniform((unsigned)swarm->poll_s);
     snprintf(text, sizeof text, "GET /v1/nodes/%s/feed?after=%ld&wait=%.0f HTTP/1.1\r\nHost: bench\r\n\r\n",
-             swarm->ids[connection->node], swarm->after, swarm->poll_s);
+             swarm->ids[connection->node], swarm->after, connection->wait_s);
     send_all(connection, text);
 }
 
@@ -172,7 +176,7 @@ static struct connection *pick(struct swarm *swarm)
     for (unsigned tries = 0; tries < 100; tries++) {
         struct connection *poll = &swarm->polls[randombytes_uniform(swarm->waiting)];
         double age_s = now_s() - poll->sent_s;
-        if (!poll->submitted_s && age_s > SETTLED_S && age_s < swarm->poll_s - SETTLED_S)
+        if (!poll->submitted_s && age_s > SETTLED_S && age_s < poll->wait_s - SETTLED_S)
             return poll;
     }
     return NULL;
@@ -341,6 +345,13 @@ int main(int argc, char **argv)
     double after_bytes = resident_bytes(swarm.directory), before_s = processor_s(swarm.directory), began_s = now_s();
     run(&swarm, began_s + rest_s, false);
     double rest_cpu = (processor_s(swarm.directory) - before_s) / (now_s() - began_s);
+    run(&swarm, began_s + swarm.poll_s, false);
+    before_s = processor_s(swarm.directory), began_s = now_s();
+    unsigned before_polls = swarm.polls_ended;
+    run(&swarm, began_s + swarm.poll_s, false);
+    double turn_cpu = (processor_s(swarm.directory) - before_s) / (now_s() - began_s);
+    double turns = (swarm.polls_ended - before_polls) / (now_s() - began_s);
+    double turned_bytes = resident_bytes(swarm.directory);
     before_s = processor_s(swarm.directory);
     for (unsigned i = 0; i < POSTERS; i++) /* not before: the directory ends what is idle for long */
         open_connection(&swarm, &swarm.posters[i], 0, BEAT);
@@ -349,11 +360,13 @@ int main(int argc, char **argv)
     double active_cpu = (processor_s(swarm.directory) - before_s) / (now_s() - swarm.began_s);
     run(&swarm, now_s() + 2, false);
     qsort(swarm.latencies_s, swarm.delivered, sizeof *swarm.latencies_s, compare);
-    printf("{\"nodes\": %u, \"waiting\": %u, \"bytes_a_node\": %.0f, \"rest_cpu\": %.4f, \"active_cpu\": %.4f,"
+    printf("{\"nodes\": %u, \"waiting\": %u, \"bytes_a_node\": %.0f, \"bytes_later\": %.0f, \"rest_cpu\": %.4f, "
+           "\"turn_cpu\": %.4f, \"turns\": %.0f, \"active_cpu\": %.4f,"
            " \"contracts\": %u, \"delivered\": %u, \"late\": %u, \"beats\": %u, \"refused\": %u, \"polls\": %u,"
            " \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f}\n",
-           swarm.nodes, swarm.waiting, (after_bytes - before_bytes) / swarm.waiting, rest_cpu, active_cpu,
-           swarm.contracts, swarm.delivered, swarm.late, swarm.beats, swarm.refused, swarm.polls_ended,
-           quantile_ms(&swarm, 0.5), quantile_ms(&swarm, 0.99), quantile_ms(&swarm, 1));
+           swarm.nodes, swarm.waiting, (after_bytes - before_bytes) / swarm.waiting,
+           (turned_bytes - before_bytes) / swarm.waiting, rest_cpu, turn_cpu, turns, active_cpu, swarm.contracts,
+           swarm.delivered, swarm.late, swarm.beats, swarm.refused, swarm.polls_ended, quantile_ms(&swarm, 0.5),
+           quantile_ms(&swarm, 0.99), quantile_ms(&swarm, 1));
     return EXIT_SUCCESS;
 }

@@ -1,41 +1,45 @@
-/* libmicrohttpd in its external epoll mode: MHD_run is called when its epoll descriptor is readable, when its time-out
- * has come, or after a request was resumed. All of it happens on the loop's thread. */
+/* Connections are accepted here, and each is a shard's (shard.h) from then on, whose libmicrohttpd calls back. All of
+ * it happens on the loop's thread. */
 
 #include "contrib/directory/server.h"
 
 #include "contrib/directory/listen.h"
 #include "contrib/directory/request.h"
+#include "contrib/directory/shard.h"
 
 #include "lib/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define STALL_S 30 /* a client that neither sends nor takes; connection.c bounds the rest */
 #define EXPIRE_MS 1000
-#define CONNECTION_MEMORY (16 * 1024)   /* of one request's line and headers, and the answer's */
 #define FILES_RESERVED 64               /* descriptors that aren't connections */
 #define DRAIN_BYTES_MAX (1024UL * 1024) /* of a body that is too large, before the connection is cut */
-#define PLAIN_BYTES (20UL * 1024)       /* what a connection costs at most while it is idle */
+#define PLAIN_BYTES (10UL * 1024)       /* what a connection costs at most while it is idle or waits */
 #define TLS_BYTES (64UL * 1024)         /* and with TLS: a GnuTLS session and its buffers */
 #define CLOSING 64                      /* connections that are cut off and not yet closed */
+#define ACCEPT_MAX 64                   /* in one turn of the loop */
 
 struct server {
-    struct MHD_Daemon *daemon;
     struct server_options options;
     struct connections connections;
     uv_loop_t *loop;
-    uv_poll_t poll;
-    uv_timer_t timer, expire;
+    struct shard **shards; /* at least one */
+    size_t shards_count;
+    int listening; /* -1: no more */
+    uv_poll_t door;
+    uv_timer_t expire;
     int handles_open;
-    bool stopping;
+    bool stopping, full; /* full: nobody is accepted until a connection ends */
     char address[96];
 };
+
+static void open_door(struct server *server);
 
 /* ---- Connections */
 
@@ -58,14 +62,19 @@ static void enter(struct server *server, struct MHD_Connection *connection, enum
 static void on_connection(void *context, struct MHD_Connection *connection, void **state,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct server *server = context;
+    struct shard *shard = context;
+    struct server *server = shard->server;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         if (*state)
             connections_remove(&server->connections, *state);
         *state = NULL;
+        shard->connections--;
+        if (server->full)
+            open_door(server);
         return;
     }
+    shard->connections++;
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const struct sockaddr *peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     *state = connections_add(&server->connections, fd, peer, uv_now(server->loop));
@@ -76,7 +85,9 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 /* The first line is there. What is returned would be the request's state: it begins with its headers. */
 static void *on_first_line(void *context, const char *uri, struct MHD_Connection *connection)
 {
-    enter(context, connection, CONNECTION_RECEIVING);
+    const struct shard *shard = context;
+
+    enter(shard->server, connection, CONNECTION_RECEIVING);
     return NULL;
 }
 
@@ -134,18 +145,19 @@ static enum MHD_Result send_answer(struct request *request)
     return request_send(request);
 }
 
-static enum MHD_Result begin_request(struct server *server, struct MHD_Connection *connection, const char *path,
+static enum MHD_Result begin_request(struct shard *shard, struct MHD_Connection *connection, const char *path,
                                      const char *method, void **ret_request)
 {
     struct request *request = calloc(1, sizeof *request);
 
     if (!request)
         return MHD_NO;
-    request->server = server;
+    request->server = shard->server;
+    request->shard = shard;
     request->connection = connection;
     request->path = path;
     request->method = strcmp(method, "HEAD") == 0 ? "GET" : method;
-    request->client = client_of(server, connection);
+    request->client = client_of(shard->server, connection);
     request->began_ns = uv_hrtime();
     *ret_request = request;
     if (!announces_too_much(connection))
@@ -183,16 +195,17 @@ static enum MHD_Result take_body(struct request *request, const char *bytes, siz
 static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *path, const char *method,
                                  const char *version, const char *upload, size_t *upload_size, void **state)
 {
-    struct server *server = context;
+    struct shard *shard = context;
+    const struct server *server = shard->server;
     struct request *request = *state;
 
     if (!request)
-        return begin_request(server, connection, path, method, state);
+        return begin_request(shard, connection, path, method, state);
     if (*upload_size)
         return take_body(request, upload, upload_size);
     if (!request->dispatched) {
         request->dispatched = true;
-        enter(server, connection, CONNECTION_WORKING);
+        enter(shard->server, connection, CONNECTION_WORKING);
         if (request->too_large)
             request_problem(request, 413, "the body must have at most %d bytes", REQUEST_BODY_MAX);
         else
@@ -206,7 +219,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
 static void on_completed(void *context, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
-    struct server *server = context;
+    struct server *server = ((struct shard *)context)->server;
     struct request *request = *state;
 
     enter(server, connection, CONNECTION_QUIET);
@@ -226,36 +239,70 @@ void request_wait(struct request *request)
     MHD_suspend_connection(request->connection);
 }
 
-static void on_timer(uv_timer_t *timer);
-
 void request_resume(struct request *request)
 {
     request->waiting = false;
     MHD_resume_connection(request->connection);
-    uv_timer_start(&request->server->timer, on_timer, 0, 0);
+    shard_wake(request->shard);
 }
 
-/* ---- The loop */
+/* ---- The door */
 
-static void take_turn(struct server *server)
+/* The one with the fewest, or a new one when all have as many as they should. NULL: it can't be. */
+static struct shard *choose_shard(struct server *server)
 {
-    MHD_UNSIGNED_LONG_LONG wait_ms;
+    static const struct shard_callbacks callbacks = { on_access, on_completed, on_connection, on_first_line };
+    struct shard *least = NULL, *added, **shards;
 
-    MHD_run(server->daemon);
-    if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
-        uv_timer_start(&server->timer, on_timer, wait_ms, 0);
-    else
-        uv_timer_stop(&server->timer);
+    for (size_t i = 0; i < server->shards_count; i++) {
+        if (!least || server->shards[i]->connections < least->connections)
+            least = server->shards[i];
+    }
+    if (least && least->connections < SHARD_CONNECTIONS)
+        return least;
+    shards = realloc(server->shards, (server->shards_count + 1) * sizeof *shards);
+    if (!shards)
+        return least;
+    server->shards = shards;
+    added = shard_new(server, server->loop, &callbacks, server->options.tls);
+    if (!added)
+        return least;
+    return shards[server->shards_count++] = added;
 }
 
-static void on_timer(uv_timer_t *timer)
+static void close_door(struct server *server)
 {
-    take_turn(timer->data);
+    server->full = true;
+    uv_poll_stop(&server->door);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+/* Those that wait in the kernel's queue are left there while there are too many, or no descriptor is free. */
+static void on_knock(uv_poll_t *door, int status, int events)
 {
-    take_turn(poll->data);
+    struct server *server = door->data;
+    struct sockaddr_storage peer;
+
+    for (unsigned i = 0; i < ACCEPT_MAX; i++) {
+        socklen_t size = sizeof peer;
+        if (connections_count(&server->connections) >= server->connections.max + CLOSING) {
+            close_door(server);
+            return;
+        }
+        int fd = accept4(server->listening, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            shard_take(choose_shard(server), fd, (struct sockaddr *)&peer, size);
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            close_door(server);
+        if (fd < 0)
+            return;
+    }
+}
+
+static void open_door(struct server *server)
+{
+    server->full = false;
+    if (server->listening >= 0)
+        uv_poll_start(&server->door, UV_READABLE, on_knock);
 }
 
 static void on_expire(uv_timer_t *timer)
@@ -263,19 +310,8 @@ static void on_expire(uv_timer_t *timer)
     struct server *server = timer->data;
 
     connections_expire(&server->connections, uv_now(server->loop));
-}
-
-static void on_daemon_log(void *context, const char *format, va_list arguments)
-{
-    const struct server *server = context;
-    char text[512];
-
-    vsnprintf(text, sizeof text, format, arguments);
-    text[strcspn(text, "\n")] = '\0';
-    if (server->daemon)
-        log_debug("http: %s", text);
-    else
-        log_warning("http: %s", text); /* why it doesn't start */
+    if (server->full)
+        open_door(server);
 }
 
 /* ---- Beginning and end */
@@ -294,56 +330,32 @@ static size_t files_max(void)
 
 static size_t connections_max(const struct server_options *options)
 {
-    size_t files = files_max() - CLOSING / 2;
+    size_t descriptors = files_max() - CLOSING / 2;
+    size_t files = descriptors - SHARD_FILES * (descriptors / SHARD_CONNECTIONS);
     size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 2;
     size_t most = options->connections_max ?: memory / (options->tls ? TLS_BYTES : PLAIN_BYTES);
 
     return most < files ? most : files;
 }
 
-static int start_daemon(struct server *server, int fd)
-{
-    struct tls *tls = server->options.tls;
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0U);
-    const struct MHD_OptionItem tls_options[] = {
-        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
-        { MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)tls_retrieve },
-        { MHD_OPTION_END, 0, NULL },
-    };
-
-    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER,
-                                      on_daemon_log, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
-                                      on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-                                      MHD_OPTION_URI_LOG_CALLBACK, on_first_line, server, MHD_OPTION_CONNECTION_LIMIT,
-                                      (unsigned)(server->connections.max + CLOSING), MHD_OPTION_CONNECTION_TIMEOUT,
-                                      (unsigned)STALL_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                                      MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 2, MHD_OPTION_END);
-    if (!server->daemon) {
-        close(fd);
-        return log_fail(-EIO, "libmicrohttpd doesn't start");
-    }
-    return 0;
-}
-
 static void on_closed(uv_handle_t *handle)
 {
     struct server *server = handle->data;
 
-    if (--server->handles_open == 0)
-        free(server);
+    if (--server->handles_open > 0)
+        return;
+    free(server->shards);
+    free(server);
 }
 
 static void start_handles(struct server *server)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-
-    uv_timer_init(server->loop, &server->timer);
     uv_timer_init(server->loop, &server->expire);
-    uv_poll_init(server->loop, &server->poll, info->epoll_fd);
-    server->handles_open = 3;
-    server->timer.data = server->expire.data = server->poll.data = server;
-    uv_poll_start(&server->poll, UV_READABLE, on_readable);
+    uv_poll_init(server->loop, &server->door, server->listening);
+    server->handles_open = 2;
+    server->expire.data = server->door.data = server;
     uv_timer_start(&server->expire, on_expire, EXPIRE_MS, EXPIRE_MS);
+    open_door(server);
 }
 
 int server_open(uv_loop_t *loop, const struct server_options *options, struct server **ret_server,
@@ -351,23 +363,26 @@ int server_open(uv_loop_t *loop, const struct server_options *options, struct se
 {
     struct server *server = calloc(1, sizeof *server);
     char name[80];
-    int fd = -1, error;
+    int error;
 
     if (!server)
         return -ENOMEM;
     server->options = *options;
     server->loop = loop;
+    server->listening = -1;
     connections_init(&server->connections, connections_max(options));
-    error = listen_open(options->listen, &fd, reason);
-    if (!error) {
-        listen_name(fd, name, sizeof name);
-        snprintf(server->address, sizeof server->address, "%s://%s", options->tls ? "https" : "http", name);
-        error = start_daemon(server, fd);
-    }
+    error = listen_open(options->listen, &server->listening, reason);
+    if (!error && !choose_shard(server)) /* so that there is one, whatever comes */
+        error = -EIO;
     if (error) {
+        if (server->listening >= 0)
+            close(server->listening);
+        free(server->shards);
         free(server);
         return error;
     }
+    listen_name(server->listening, name, sizeof name);
+    snprintf(server->address, sizeof server->address, "%s://%s", options->tls ? "https" : "http", name);
     start_handles(server);
     *ret_server = server;
     return 0;
@@ -385,10 +400,10 @@ const struct connections *server_connections(const struct server *server)
 
 void server_quiesce(struct server *server)
 {
-    int fd = MHD_quiesce_daemon(server->daemon);
-
-    if (fd >= 0)
-        close(fd);
+    uv_poll_stop(&server->door);
+    if (server->listening >= 0)
+        close(server->listening);
+    server->listening = -1;
     server->stopping = true;
     connections_hush(&server->connections);
 }
@@ -402,10 +417,9 @@ void server_close(struct server *server)
 {
     if (!server)
         return;
-    MHD_run(server->daemon); /* what was just answered is sent */
-    uv_poll_stop(&server->poll);
-    uv_close((uv_handle_t *)&server->poll, on_closed);
-    uv_close((uv_handle_t *)&server->timer, on_closed);
+    server_quiesce(server);
+    for (size_t i = 0; i < server->shards_count; i++)
+        shard_free(server->shards[i]);
+    uv_close((uv_handle_t *)&server->door, on_closed);
     uv_close((uv_handle_t *)&server->expire, on_closed);
-    MHD_stop_daemon(server->daemon);
 }

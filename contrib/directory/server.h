@@ -1,7 +1,7 @@
 #pragma once
 
-/* HTTP: libmicrohttpd driven by the loop (its epoll descriptor is polled by libuv), so that a request that waits costs
- * memory only, no thread. Everything from outside is bounded here: the size of requests, time, connections. */
+/* HTTP: libmicrohttpd driven by the loop (its epoll descriptors are polled by libuv), so that a request that waits
+ * costs memory only, no thread. Everything from outside is bounded here: the size of requests, time, connections. */
 
 #include "contrib/directory/address.h"
 #include "contrib/directory/connection.h"
@@ -54,6 +54,7 @@ struct request {
 
     /* server.c's */
     struct server *server;
+    struct shard *shard;
     void *connection;
     bool too_large, dispatched, waiting, last; /* last: the connection ends with it */
     size_t room;

@@ -26,7 +26,7 @@ from process import Process, poll, program
 from tls import Authority
 
 IDLE = 10000
-IDLE_BYTES = 24 * 1024  # what an idle connection may cost
+IDLE_BYTES = 10 * 1024  # what an idle connection may cost
 LINE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? ([0-9.e+-]+|\+Inf)')
 
 
@@ -280,7 +280,7 @@ def broken(directory):
         client.sendall(post + b"Content-Length: 3000\r\n\r\n{")
         client.shutdown(socket.SHUT_WR)
         check(client.recv(1000) == b"", "half a request, then the end: nothing is answered, and the connection ends")
-    check(directory.ask("GET", "/healthz").status == 200, "it serves on")
+    check(directory.ask("GET", "/healthz", headers={"A": "b" * 4000}).status == 200, "headers of 4 KB are taken, and it serves on")
 
 
 # ---- Rates
