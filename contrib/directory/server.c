@@ -82,13 +82,17 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         shutdown(fd, SHUT_RDWR);
 }
 
-/* The first line is there. What is returned would be the request's state: it begins with its headers. */
+/* In the place of a request's state until it begins with its headers: its address has a %00, behind which
+ * libmicrohttpd's strings would end. */
+static char has_nul;
+
+/* The first line is there. */
 static void *on_first_line(void *context, const char *uri, struct MHD_Connection *connection)
 {
     const struct shard *shard = context;
 
     enter(shard->server, connection, CONNECTION_RECEIVING);
-    return NULL;
+    return strstr(uri, "%00") ? &has_nul : NULL;
 }
 
 struct forwarded {
@@ -152,6 +156,7 @@ static enum MHD_Result begin_request(struct shard *shard, struct MHD_Connection 
 
     if (!request)
         return MHD_NO;
+    request->has_nul = *ret_request == &has_nul;
     request->server = shard->server;
     request->shard = shard;
     request->connection = connection;
@@ -199,7 +204,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
     const struct server *server = shard->server;
     struct request *request = *state;
 
-    if (!request)
+    if (!request || *state == &has_nul)
         return begin_request(shard, connection, path, method, state);
     if (*upload_size)
         return take_body(request, upload, upload_size);
@@ -208,6 +213,8 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
         enter(shard->server, connection, CONNECTION_WORKING);
         if (request->too_large)
             request_problem(request, 413, "the body must have at most %d bytes", REQUEST_BODY_MAX);
+        else if (request->has_nul)
+            request_problem(request, 400, "the address must not contain %%00");
         else
             server->options.on_request(server->options.context, request);
     }
@@ -223,7 +230,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     struct request *request = *state;
 
     enter(server, connection, CONNECTION_QUIET);
-    if (!request)
+    if (!request || *state == &has_nul)
         return;
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && server->options.on_done)
         server->options.on_done(server->options.context, request);

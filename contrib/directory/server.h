@@ -56,7 +56,7 @@ struct request {
     struct server *server;
     struct shard *shard;
     void *connection;
-    bool too_large, dispatched, waiting, last; /* last: the connection ends with it */
+    bool too_large, has_nul, dispatched, waiting, last; /* last: the connection ends with it */
     size_t room;
 };
 
