@@ -294,7 +294,7 @@ static size_t expand(const char *from, size_t size, char *text)
 
     for (const char *end = from + size; from < end && used < TEXT_BYTES_MAX - HASH_TEXT_BYTES;) {
         const char *value = NULL;
-        for (size_t i = 0; *from == '@' && i < sizeof names / sizeof *names && !value; i++) {
+        for (size_t i = 0; !value && i < sizeof names / sizeof *names && *from == '@'; i++) {
             size_t length = strlen(names[i].name);
             if ((size_t)(end - from) < length || memcmp(from, names[i].name, length) != 0)
                 continue;
