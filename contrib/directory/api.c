@@ -160,7 +160,9 @@ bool api_route(size_t number, const char **ret_method, const char **ret_path)
     return true;
 }
 
-/* Copies the segment that stands for {…} into `argument`. */
+#define ALPHANUMERIC "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" /* of ids, hashes, numbers */
+
+/* Copies the segment that stands for {…} into `argument`: what a mirror hands on can't mean another address. */
 static bool match(const char *pattern, const char *path, char argument[static 128])
 {
     const char *hole = strchr(pattern, '{');
@@ -172,7 +174,7 @@ static bool match(const char *pattern, const char *path, char argument[static 12
         return false;
     if (strcmp(pattern, LOG_TILES_ROUTE) == 0)
         return true;
-    length = strcspn(path + before, "/");
+    length = strspn(path + before, ALPHANUMERIC);
     if (length < 1 || length > 127 || strcmp(path + before + length, strchr(hole, '}') + 1) != 0)
         return false;
     memcpy(argument, path + before, length);

@@ -283,6 +283,15 @@ def broken(directory):
     check(directory.ask("GET", "/healthz", headers={"A": "b" * 4000}).status == 200, "headers of 4 KB are taken, and it serves on")
 
 
+def addresses(directory):
+    step("addresses: one thing has one")
+    for path, status in (("/v1/bots?%6cimit=%31", 200), ("/v1/%73tats", 200), ("/v1/stats%00", 400), ("/v1/stats%00/x", 400), ("/v1/bots?limit=1%00", 400),
+                         ("/v1/bots?limit%00=1", 400), ("/v1/bots?limit=1%000", 400), ("/v1/bots?limit=%zz", 400), ("/log/tile/entries/000%00", 400),
+                         ("/v1/bots/..", 404), ("/v1/bots/a%3fb", 404), ("/v1/bots/a%0d%0ab", 404), ("/v1/bots/", 404), ("/v1/bots?limit=1&limit=1", 400)):
+        answer = directory.ask("GET", path)
+        check(answer.status == status and (status == 200 or answer.problem()), f"{path}: {status}")
+
+
 # ---- Rates
 
 def rates(folder):
@@ -502,6 +511,7 @@ def story(folder):
     health(directory, document)
     pipelining(directory)
     broken(directory)
+    addresses(directory)
     crowded(folder)
     rates(folder)
     shared(folder)
