@@ -126,7 +126,7 @@ def http_edges(directory, world):
                          ("/v1/contracts?state=lost", "state"), (f"/v1/nodes/{world['node'].id}/feed?wait=61", "wait"),
                          ("/v1/time?nonce=AAAA", "nonce"), ("/v1/time", "nonce"), ("/v1/log/proof?index=0", "size"),
                          ("/v1/log/proof?index=5&size=5", "index"), ("/v1/log/consistency?from=1&to=99999999", "to"),
-                         ("/v1/bots?limit=%00", "limit"), ("/v1/bots?limit=99999999999999999999", "limit")):
+                         ("/v1/bots?limit=99999999999999999999", "limit")):
         answer = directory.ask("GET", path)
         check(answer.status == 400 and answer.problem().startswith(detail + ":"), f"{path}: 400, {answer.problem()}")
     for path in ("/nothing", "/v1", "/v1/nodes/", "/v1/nodes/x/y", "/v1/nodes/" + "z" * 200, "/v1/bots/nobody", "/v1/farms/77",
