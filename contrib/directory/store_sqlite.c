@@ -279,16 +279,14 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
 
     if (code == SQLITE_OK)
         code = sqlite3_busy_timeout(self->database, BUSY_MS);
-    if (code == SQLITE_OK)
+    if (code == SQLITE_OK) /* a large cache: what an id is looked up by lies anywhere in an index */
         code = sqlite3_exec(self->database,
                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384",
+                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536",
                             NULL, NULL, NULL);
-    /* What a new id is held against lies anywhere in an index. What a process left in the WAL whose sync failed isn't
-     * built on: it is written into the file and synced again. */
+    /* What a process left in the WAL whose sync failed isn't built on: it is written into the file and synced again. */
     if (code == SQLITE_OK && access == STORE_WRITE)
-        code = sqlite3_exec(self->database, "PRAGMA cache_size = -65536; PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL,
-                            NULL);
+        code = sqlite3_exec(self->database, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
     if (code == SQLITE_OK && access == STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);
     if (code != SQLITE_OK)
