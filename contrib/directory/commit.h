@@ -17,7 +17,7 @@ struct commit {
     bool tries;     /* writes something in any case, to learn whether that can be done */
 
     struct tlog_head head; /* in: the present checkpoint; applied: the new one; settled: with its signature */
-    int error;             /* negative errno: nothing of it is in the log, or (store_commit) it isn't known */
+    int error;             /* negative errno: nothing of it is in the log, or (store_commit_ahead) it isn't known */
     int publish_error;     /* negative errno: it is durable, but others couldn't be told */
     bool grew, others_wait;
     uint64_t began_ns, duration_ns;

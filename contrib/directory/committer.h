@@ -9,7 +9,7 @@
 
 struct committer;
 
-/* NULL: no memory. Nothing may be under way when it is freed. */
+/* NULL: no memory. Without its two threads the process ends. Nothing may be under way when it is freed. */
 struct committer *committer_new(struct directory *directory);
 void committer_free(struct committer *committer);
 

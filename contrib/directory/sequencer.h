@@ -1,8 +1,8 @@
 #pragma once
 
 /* From submitted bytes to the log. Each submission is opened (JSON, signature, rules of its kind) in the thread pool;
- * what is good queues, and one commit at a time takes the whole queue through the rules into one durable transaction,
- * signs the new head, and answers. While it runs the next ones queue: the group grows with the load. */
+ * what is good goes to the committer (committer.h), which takes it in groups through the rules into the log, signs the
+ * new head, and hands back the answers. */
 
 #include "contrib/directory/directory.h"
 

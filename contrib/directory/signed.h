@@ -8,7 +8,8 @@
 
 #include "contrib/directory/tlog.h"
 
-/* Opens or makes the file; *ret_fd is the caller's to close. 0, or REFUSED. */
+/* Opens or makes the file that belongs to the store at `url` or, where several share it, to the key file at `key_path`;
+ * *ret_fd is the caller's to close. 0, or REFUSED. */
 int signed_open(const char *url, const char *key_path, int *ret_fd, struct reason *reason);
 /* What the file says; false: nothing, since it is new or holds no checkpoint of this signer's. */
 bool signed_read(int fd, const struct note_verifier *verifier, struct checkpoint *ret_checkpoint);
