@@ -25,7 +25,10 @@ int signed_open(const char *url, const char *key_path, int *ret_fd, struct reaso
         return reason_refuse(reason, "store", "the path is too long");
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return reason_refuse(reason, "store", "can't open %s: %s", path, strerror(errno));
+        return reason_refuse(reason, backend->shared ? "key" : "store",
+                             "can't open %s: %s; what was signed is kept there, so its folder must be there, and be"
+                             " writable",
+                             path, strerror(errno));
     *ret_fd = fd;
     return 0;
 }
