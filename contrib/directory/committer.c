@@ -22,7 +22,7 @@ struct committer {
     uv_thread_t applier, settler;
     uv_async_t finished_some;
     uv_mutex_t mutex;
-    uv_cond_t changed; /* something for one of the threads */
+    uv_cond_t to_apply, to_settle; /* there is something for that thread */
     bool stop;
     struct store *writer;  /* the applier's while it is there */
     struct checkpoint tip; /* of the last commit that was applied: what the next one is built on */
@@ -178,7 +178,7 @@ static void apply(struct committer *committer, struct commit *commit)
         committer->applied = commit;
     else
         hand_back(committer, commit);
-    uv_cond_broadcast(&committer->changed);
+    uv_cond_signal(&committer->to_settle);
 }
 
 static void run_applier(void *context)
@@ -191,7 +191,7 @@ static void run_applier(void *context)
         if (commit)
             apply(committer, commit);
         else
-            uv_cond_wait(&committer->changed, &committer->mutex);
+            uv_cond_wait(&committer->to_apply, &committer->mutex);
     }
     uv_mutex_unlock(&committer->mutex);
 }
@@ -203,11 +203,11 @@ static void run_settler(void *context)
     uv_mutex_lock(&committer->mutex);
     while (!committer->stop) {
         if (!committer->applied) {
-            uv_cond_wait(&committer->changed, &committer->mutex);
+            uv_cond_wait(&committer->to_settle, &committer->mutex);
             continue;
         }
         committer->settling = steal_pointer(committer->applied);
-        uv_cond_broadcast(&committer->changed);
+        uv_cond_signal(&committer->to_apply);
         uv_mutex_unlock(&committer->mutex);
         commit_settle(committer->settling);
         uv_mutex_lock(&committer->mutex);
@@ -230,7 +230,8 @@ void committer_begin(struct committer *committer)
         committer->writer = committer->directory->writer;
         committer->tip = committer->directory->head.checkpoint;
     }
-    uv_cond_broadcast(&committer->changed);
+    if (!committer->applying && has_work(committer))
+        uv_cond_signal(&committer->to_apply);
     uv_mutex_unlock(&committer->mutex);
 }
 
@@ -340,7 +341,8 @@ struct committer *committer_new(struct directory *directory)
     committer->finished_last = &committer->finished;
     committer->finished_some.data = committer;
     uv_mutex_init(&committer->mutex);
-    uv_cond_init(&committer->changed);
+    uv_cond_init(&committer->to_apply);
+    uv_cond_init(&committer->to_settle);
     uv_async_init(directory->loop, &committer->finished_some, on_finished);
     uv_unref((uv_handle_t *)&committer->finished_some);
     if (uv_thread_create(&committer->applier, run_applier, committer) < 0 ||
@@ -356,7 +358,8 @@ static void on_closed(uv_handle_t *handle)
     struct committer *committer = handle->data;
 
     uv_mutex_destroy(&committer->mutex);
-    uv_cond_destroy(&committer->changed);
+    uv_cond_destroy(&committer->to_apply);
+    uv_cond_destroy(&committer->to_settle);
     free(committer);
 }
 
@@ -364,7 +367,8 @@ void committer_free(struct committer *committer)
 {
     uv_mutex_lock(&committer->mutex);
     committer->stop = true;
-    uv_cond_broadcast(&committer->changed);
+    uv_cond_signal(&committer->to_apply);
+    uv_cond_signal(&committer->to_settle);
     uv_mutex_unlock(&committer->mutex);
     uv_thread_join(&committer->applier);
     uv_thread_join(&committer->settler);

@@ -123,15 +123,17 @@ static void transact(struct store *store, enum store_step step)
         store->error = store->backend->transact(store, step);
 }
 
-/* Holds the epoch's row until the transaction ends, so that it can't be raised meanwhile. */
+/* Where others could raise the epoch meanwhile its row is held until the transaction ends. */
 static void check_office(struct store *store)
 {
+    const char *sql = store->backend->shared
+                          ? "UPDATE meta SET value = $1 WHERE name = 'epoch' AND value = $1 RETURNING value"
+                          : "SELECT value FROM meta WHERE name = 'epoch' AND value = $1";
     cleanup_rows struct store_rows rows;
     char epoch[24];
 
     snprintf(epoch, sizeof epoch, "%" PRId64, store->epoch);
-    store_select(store, &rows, "UPDATE meta SET value = $1 WHERE name = 'epoch' AND value = $1 RETURNING value",
-                 VALUE_TEXT(epoch));
+    store_select(store, &rows, sql, VALUE_TEXT(epoch));
     if (!store_next(&rows) && store->error >= 0)
         store->error = log_fail(-ESTALE, "store: another directoryd became the log's writer after epoch %s", epoch);
 }

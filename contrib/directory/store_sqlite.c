@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 
+#define HINTS 256
 #define CACHE_STATEMENTS 128 /* about twice as many as directoryd has; the filters of lists make the rest */
 #define BUSY_MS 10000        /* only a back-up tool can hold the lock for long */
 
@@ -33,6 +34,7 @@ struct sqlite_store {
     char *wal_path;
     struct tidy *tidy; /* the writer's */
     struct cached cache[CACHE_STATEMENTS];
+    uint8_t hints[HINTS]; /* by the address of a text, which is mostly a literal: where it was found last */
     size_t cached, evict;
 };
 
@@ -79,19 +81,38 @@ static uint32_t hash_text(const char *text)
     return hash;
 }
 
-/* A prepared statement for this text: a kept one that is at rest, or a new one, which takes the place of an old one. */
+static bool serves(const struct cached *slot, const char *sql)
+{
+    return strcmp(slot->sql, sql) == 0 && !sqlite3_stmt_busy(slot->statement);
+}
+
+/* A kept statement for this text that is at rest. */
+static sqlite3_stmt *find_prepared(struct sqlite_store *self, const char *sql, uint32_t *ret_hash)
+{
+    uint8_t *hint = &self->hints[((uintptr_t)sql >> 3) % HINTS];
+
+    if (*hint < self->cached && serves(&self->cache[*hint], sql))
+        return self->cache[*hint].statement;
+    *ret_hash = hash_text(sql);
+    for (size_t i = 0; i < self->cached; i++) {
+        if (self->cache[i].hash == *ret_hash && serves(&self->cache[i], sql)) {
+            *hint = (uint8_t)i;
+            return self->cache[i].statement;
+        }
+    }
+    return NULL;
+}
+
+/* A prepared statement for this text: a kept one, or a new one, which takes the place of an old one. */
 static int prepare(struct sqlite_store *self, const char *sql, sqlite3_stmt **ret_statement)
 {
-    uint32_t hash = hash_text(sql);
-    sqlite3_stmt *statement = NULL;
+    uint32_t hash = 0;
+    sqlite3_stmt *statement = find_prepared(self, sql, &hash);
     struct cached *slot;
 
-    for (size_t i = 0; i < self->cached; i++) {
-        slot = &self->cache[i];
-        if (slot->hash == hash && strcmp(slot->sql, sql) == 0 && !sqlite3_stmt_busy(slot->statement)) {
-            *ret_statement = slot->statement;
-            return 0;
-        }
+    if (statement) {
+        *ret_statement = statement;
+        return 0;
     }
     int code = sqlite3_prepare_v3(self->database, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
     if (code != SQLITE_OK)
@@ -298,7 +319,11 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
 static int sqlite_open(const char *url, enum store_access access, struct store **ret_store, struct reason *reason)
 {
     const char *path = url + strlen(STORE_SQLITE.scheme);
-    struct sqlite_store *self = calloc(1, sizeof *self);
+    struct sqlite_store *self;
+
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
+                   0); /* counting costs a lock for each malloc; no effect but the first time */
+    self = calloc(1, sizeof *self);
 
     if (!self)
         return -ENOMEM;

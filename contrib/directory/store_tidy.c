@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define FRAMES 16384     /* 64 MB of WAL until it is copied: a page that many commits write is copied once */
+#define FRAMES 32768     /* 128 MB of WAL until it is copied: a page that many commits write is copied once */
 #define FRAMES_LOOK 256  /* how often that is looked at */
 #define FRAME_BYTES 4120 /* a page and its header */
 #define FRAMES_LEFT 64   /* that the writer copies itself: a few milliseconds */
