@@ -174,11 +174,12 @@ static void apply(struct committer *committer, struct commit *commit)
         committer->tip = commit->head.checkpoint;
     if (!apart)
         committer->writer = NULL;
-    if (commit->error == 0 && apart)
+    if (commit->error == 0 && apart) {
         committer->applied = commit;
-    else
+        uv_cond_signal(&committer->to_settle);
+    } else {
         hand_back(committer, commit);
-    uv_cond_signal(&committer->to_settle);
+    }
 }
 
 static void run_applier(void *context)

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 
-#define HINTS 256
+#define HINTS 256            /* four times as many as there are texts */
 #define CACHE_STATEMENTS 128 /* about twice as many as directoryd has; the filters of lists make the rest */
 #define BUSY_MS 10000        /* only a back-up tool can hold the lock for long */
 
@@ -81,12 +81,14 @@ static uint32_t hash_text(const char *text)
     return hash;
 }
 
+_Static_assert(CACHE_STATEMENTS <= UINT8_MAX + 1, "a hint is a byte");
+
 static bool serves(const struct cached *slot, const char *sql)
 {
     return strcmp(slot->sql, sql) == 0 && !sqlite3_stmt_busy(slot->statement);
 }
 
-/* A kept statement for this text that is at rest. */
+/* A kept statement for this text that is at rest; or NULL, and the text's hash. */
 static sqlite3_stmt *find_prepared(struct sqlite_store *self, const char *sql, uint32_t *ret_hash)
 {
     uint8_t *hint = &self->hints[((uintptr_t)sql >> 3) % HINTS];
@@ -319,12 +321,10 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
 static int sqlite_open(const char *url, enum store_access access, struct store **ret_store, struct reason *reason)
 {
     const char *path = url + strlen(STORE_SQLITE.scheme);
-    struct sqlite_store *self;
+    struct sqlite_store *self = calloc(1, sizeof *self);
 
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
-                   0); /* counting costs a lock for each malloc; no effect but the first time */
-    self = calloc(1, sizeof *self);
-
+    /* Nobody reads what it counts, and each malloc would take a lock. Of effect before SQLite's first use only. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (!self)
         return -ENOMEM;
     *self = (struct sqlite_store){ .base.backend = &STORE_SQLITE, .lock = -1, .wal = -1 };
