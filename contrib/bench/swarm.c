@@ -3,13 +3,16 @@
  * node when its poll has ended. Contracts are submitted for some that wait, and the time is taken from before each is
  * sent to when its node has it.
  *
- *     swarm ADDRESS:PORT NODES WAITING POLL_S REST_S SECONDS RATE BEAT_S PID
+ *     swarm WAIT_AT SUBMIT_AT FIRST NODES WAITING POLL_S REST_S SECONDS RATE BEAT_S
  *
- * Each poll waits for POLL_S. First for REST_S nothing happens but waiting. Then they end, and the ones after them are
- * spread over POLL_S, as those of a real grid are, and two POLL_S go by. Then for SECONDS there are RATE contracts a
- * second and a heartbeat of each node every BEAT_S. PID is the directory's, whose memory and processor time are told.
- * WAITING is cut to what the limit of open files allows; one line of JSON tells what was reached. The loopback's
- * addresses are the sources, so that ports don't run out. */
+ * WAIT_AT and SUBMIT_AT are ADDRESS:PORT of two front ends of the directory, or of the same: polls and heartbeats go to
+ * the one, contracts to the other. These are NODES of the grid's nodes, from number FIRST on, so that several processes
+ * can share a grid. Each poll waits for POLL_S. First for REST_S nothing happens but waiting. Then they end, and the
+ * ones after them are spread over POLL_S, as those of a real grid are, and two POLL_S go by. Then for SECONDS there are
+ * RATE contracts a second and a heartbeat of each node every BEAT_S. Before each of these phases, and behind the last,
+ * `ready` is printed and a line awaited, so that who started this can look at the directory's processes meanwhile and
+ * keep several swarms in step; at the end one line of JSON tells what was reached. WAITING is cut to what the limit of
+ * open files allows. The loopback's addresses are the sources, so that ports don't run out. */
 
 #include "contrib/bench/grid.h"
 
@@ -19,6 +22,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -33,7 +37,7 @@
 #define ANSWER_BYTES 16384
 #define EVENTS 256
 #define PORTS_AN_ADDRESS 20000 /* of about 28,000 that Linux gives a source address */
-#define POSTERS 16             /* connections that submit and beat */
+#define POSTERS 32             /* connections: half submit, half beat */
 #define SETTLED_S 1            /* a poll that is this old is surely waiting */
 
 enum kind { POLL, CONTRACT, BEAT };
@@ -48,16 +52,16 @@ struct connection {
 };
 
 struct swarm {
-    struct sockaddr_in server;
-    unsigned nodes, waiting, turn;
-    double poll_s, rate, beat_s, began_s, until_s;
-    pid_t directory;
+    struct sockaddr_in wait_at, submit_at;
+    unsigned first, nodes, waiting, turn;
+    double poll_s, rate, beat_s, began_s;
     int epoll;
     struct connection *polls, posters[POSTERS];
     struct key *bot;
     char (*ids)[ID_TEXT_BYTES];
     long after; /* the newest index that is known */
     unsigned contracts, beats, delivered, late, refused, polls_ended;
+    size_t latencies_max;
     double *latencies_s;
     char answer[ANSWER_BYTES + 1];
 };
@@ -76,34 +80,6 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- What the directory's process takes */
-
-static double resident_bytes(pid_t pid)
-{
-    char path[64];
-    unsigned long pages = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/statm", pid);
-    FILE *file = fopen(path, "re");
-    if (!file || fscanf(file, "%*u %lu", &pages) != 1)
-        fail(path);
-    fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
-static double processor_s(pid_t pid)
-{
-    char path[64];
-    unsigned long user = 0, kernel = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (!file || fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) != 2)
-        fail(path);
-    fclose(file);
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
-}
-
 /* ---- Connections */
 
 static void open_connection(struct swarm *swarm, struct connection *connection, unsigned number, enum kind kind)
@@ -111,12 +87,13 @@ static void open_connection(struct swarm *swarm, struct connection *connection, 
     struct sockaddr_in source = { .sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number / PORTS_AN_ADDRESS) };
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
+    const struct sockaddr_in *target = kind == CONTRACT ? &swarm->submit_at : &swarm->wait_at;
 
     *connection = (struct connection){ .kind = kind, .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
     if (connection->fd < 0 ||
         setsockopt(connection->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int)) < 0 ||
         bind(connection->fd, (struct sockaddr *)&source, sizeof source) < 0 ||
-        connect(connection->fd, (struct sockaddr *)&swarm->server, sizeof swarm->server) < 0 ||
+        connect(connection->fd, (const struct sockaddr *)target, sizeof *target) < 0 ||
         epoll_ctl(swarm->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
         fail("connect");
 }
@@ -189,10 +166,9 @@ static void submit_contract(struct swarm *swarm, struct connection *poster)
 
     if (!poll)
         return;
-    struct key *node = grid_key(GRID_NODE, poll->node);
+    struct key *node = grid_key(GRID_NODE, swarm->first + poll->node);
     cleanup_free char *envelope = grid_contract(swarm->bot, node, id);
     key_free(node);
-    poster->kind = CONTRACT;
     poll->submitted_s = now_s();
     post(poster, "/v1/statements", envelope);
     swarm->contracts++;
@@ -201,13 +177,12 @@ static void submit_contract(struct swarm *swarm, struct connection *poster)
 static void send_beat(struct swarm *swarm, struct connection *poster)
 {
     unsigned number = swarm->beats++ % swarm->nodes;
-    struct key *node = grid_key(GRID_NODE, number);
+    struct key *node = grid_key(GRID_NODE, swarm->first + number);
     cleanup_free char *envelope = grid_heartbeat(node);
     char path[128];
 
     key_free(node);
     snprintf(path, sizeof path, "/v1/nodes/%s/heartbeat", swarm->ids[number]);
-    poster->kind = BEAT;
     post(poster, path, envelope);
 }
 
@@ -217,12 +192,13 @@ static void send_due(struct swarm *swarm)
     double passed_s = now_s() - swarm->began_s;
 
     for (int i = 0; i < POSTERS; i++) {
-        if (swarm->posters[i].busy)
+        struct connection *poster = &swarm->posters[i];
+        if (poster->busy)
             continue;
-        if (swarm->contracts < passed_s * swarm->rate)
-            submit_contract(swarm, &swarm->posters[i]);
-        else if (swarm->beat_s > 0 && swarm->beats < passed_s * swarm->nodes / swarm->beat_s)
-            send_beat(swarm, &swarm->posters[i]);
+        if (poster->kind == CONTRACT && swarm->contracts < passed_s * swarm->rate)
+            submit_contract(swarm, poster);
+        else if (poster->kind == BEAT && swarm->beat_s > 0 && swarm->beats < passed_s * swarm->nodes / swarm->beat_s)
+            send_beat(swarm, poster);
     }
 }
 
@@ -231,18 +207,22 @@ static void take_poll(struct swarm *swarm, struct connection *poll)
     bool any = strstr(swarm->answer, "\"entries\":[{") != NULL;
 
     swarm->polls_ended++;
-    if (any && poll->submitted_s)
+    if (any && poll->submitted_s && swarm->delivered < swarm->latencies_max)
         swarm->latencies_s[swarm->delivered++] = now_s() - poll->submitted_s;
     else if (poll->submitted_s)
         swarm->late++; /* the poll ended first */
-    if (now_s() < swarm->until_s)
-        poll_next(swarm, poll);
+    poll_next(swarm, poll);
 }
 
 static void take_answer(struct swarm *swarm, struct connection *connection)
 {
     ssize_t size = recv(connection->fd, swarm->answer, ANSWER_BYTES, 0);
 
+    if (size <= 0 && connection->kind != POLL && !connection->busy) { /* it was idle for long */
+        close(connection->fd);
+        open_connection(swarm, connection, 0, connection->kind);
+        return;
+    }
     if (size <= 0)
         fail("the directory ended a connection");
     swarm->answer[size] = '\0';
@@ -273,49 +253,95 @@ static void run(struct swarm *swarm, double until_s, bool active)
     }
 }
 
+/* The next phase begins when whoever started this says so. */
+static void meet(struct swarm *swarm)
+{
+    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    char line[8];
+
+    puts("ready");
+    fflush(stdout);
+    while (poll(&input, 1, 0) == 0)
+        run(swarm, now_s() + 0.01, false);
+    if (!fgets(line, sizeof line, stdin))
+        fail("nobody waits for the result");
+}
+
 /* ---- */
 
-static void open_swarm(struct swarm *swarm, char **argv)
+static void connect_all(struct swarm *swarm)
+{
+    for (unsigned i = 0; i < swarm->waiting; i++) {
+        open_connection(swarm, &swarm->polls[i], i, POLL);
+        poll_next(swarm, &swarm->polls[i]);
+        if (i % 100 == 99) /* no more at once than the directory's queue of new connections holds */
+            run(swarm, now_s() + 0.02, false);
+    }
+    run(swarm, now_s() + 2 * SETTLED_S, false);
+}
+
+static void load(struct swarm *swarm, double seconds)
+{
+    for (unsigned i = 0; i < POSTERS; i++)
+        open_connection(swarm, &swarm->posters[i], 0, i % 2 ? CONTRACT : BEAT);
+    swarm->began_s = now_s();
+    run(swarm, swarm->began_s + seconds, true);
+}
+
+static struct sockaddr_in address_of(const char *text)
+{
+    const char *colon = strchr(text, ':');
+
+    return (struct sockaddr_in){ .sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                 .sin_port = htons(colon ? (uint16_t)atoi(colon + 1) : 0) };
+}
+
+static unsigned open_files(void)
 {
     struct rlimit limit;
-    const char *colon = strchr(argv[1], ':');
 
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    swarm->server = (struct sockaddr_in){ .sin_family = AF_INET,
-                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                          .sin_port = htons(colon ? (uint16_t)atoi(colon + 1) : 0) };
-    swarm->nodes = (unsigned)atoi(argv[2]);
-    swarm->waiting = (unsigned)atoi(argv[3]);
-    if (swarm->waiting > limit.rlim_cur - FILES_RESERVED)
-        swarm->waiting = (unsigned)limit.rlim_cur - FILES_RESERVED;
-    swarm->poll_s = atof(argv[4]);
-    swarm->rate = atof(argv[7]);
-    swarm->beat_s = atof(argv[8]);
-    swarm->directory = atoi(argv[9]);
+    return (unsigned)limit.rlim_cur;
+}
+
+static void open_swarm(struct swarm *swarm, char **argv)
+{
+    unsigned files = open_files();
+
+    swarm->wait_at = address_of(argv[1]);
+    swarm->submit_at = address_of(argv[2]);
+    swarm->first = (unsigned)atoi(argv[3]);
+    swarm->nodes = (unsigned)atoi(argv[4]);
+    swarm->waiting = (unsigned)atoi(argv[5]);
+    if (swarm->waiting > files - FILES_RESERVED)
+        swarm->waiting = files - FILES_RESERVED;
+    swarm->poll_s = atof(argv[6]);
+    swarm->rate = atof(argv[9]);
+    swarm->beat_s = atof(argv[10]);
     swarm->epoll = epoll_create1(EPOLL_CLOEXEC);
     swarm->polls = calloc(swarm->waiting, sizeof *swarm->polls);
     swarm->ids = calloc(swarm->nodes, sizeof *swarm->ids);
-    swarm->latencies_s = calloc((size_t)(swarm->rate * atof(argv[6])) + 1000, sizeof(double));
+    swarm->latencies_max = (size_t)(swarm->rate * atof(argv[8])) + 1000;
+    swarm->latencies_s = calloc(swarm->latencies_max, sizeof(double));
     swarm->bot = grid_key(GRID_BOT, 0);
     for (unsigned i = 0; i < swarm->nodes; i++) {
-        struct key *node = grid_key(GRID_NODE, i);
+        struct key *node = grid_key(GRID_NODE, swarm->first + i);
         memcpy(swarm->ids[i], key_id(node), ID_TEXT_BYTES);
         key_free(node);
     }
 }
 
-static int compare(const void *left, const void *right)
+static void print_result(const struct swarm *swarm, double turns)
 {
-    double a = *(const double *)left, b = *(const double *)right;
-
-    return (a > b) - (a < b);
-}
-
-static double quantile_ms(const struct swarm *swarm, double part)
-{
-    return swarm->delivered ? 1e3 * swarm->latencies_s[(size_t)((swarm->delivered - 1) * part)] : 0;
+    printf("{\"waiting\": %u, \"turns\": %.1f, \"contracts\": %u, \"late\": %u, \"beats\": %u, \"refused\": %u,"
+           " \"latencies_ms\": [",
+           swarm->waiting, turns, swarm->contracts, swarm->late, swarm->beats, swarm->refused);
+    for (unsigned i = 0; i < swarm->delivered; i++)
+        printf("%s%.2f", i ? ", " : "", 1e3 * swarm->latencies_s[i]);
+    printf("]}\n");
 }
 
 int main(int argc, char **argv)
@@ -324,49 +350,30 @@ int main(int argc, char **argv)
 
     log_open("swarm");
     signal(SIGPIPE, SIG_IGN);
-    if (argc != 10 || sodium_init() < 0) {
-        log_error("usage: swarm ADDRESS:PORT NODES WAITING POLL_S REST_S SECONDS RATE BEAT_S PID");
+    if (argc != 11 || sodium_init() < 0) {
+        log_error("usage: swarm WAIT_AT SUBMIT_AT FIRST NODES WAITING POLL_S REST_S SECONDS RATE BEAT_S");
         return 2;
     }
     open_swarm(&swarm, argv);
-    double rest_s = atof(argv[5]), seconds = atof(argv[6]);
     open_connection(&swarm, &swarm.posters[0], 0, BEAT);
     read_size(&swarm, &swarm.posters[0]);
     close(swarm.posters[0].fd);
-    double before_bytes = resident_bytes(swarm.directory);
-    swarm.until_s = now_s() + 1e9;
-    for (unsigned i = 0; i < swarm.waiting; i++) {
-        open_connection(&swarm, &swarm.polls[i], i, POLL);
-        poll_next(&swarm, &swarm.polls[i]);
-        if (i % 100 == 99) /* no more at once than the directory's queue of new connections holds */
-            run(&swarm, now_s() + 0.02, false);
-    }
-    run(&swarm, now_s() + 2 * SETTLED_S, false);
-    double after_bytes = resident_bytes(swarm.directory), before_s = processor_s(swarm.directory), began_s = now_s();
-    run(&swarm, began_s + rest_s, false);
-    double rest_cpu = (processor_s(swarm.directory) - before_s) / (now_s() - began_s);
+    meet(&swarm);
+    connect_all(&swarm);
+    meet(&swarm);
+    double began_s = now_s();
+    run(&swarm, began_s + atof(argv[7]), false);
+    meet(&swarm);
     run(&swarm, began_s + swarm.poll_s, false);
-    before_s = processor_s(swarm.directory), began_s = now_s();
-    unsigned before_polls = swarm.polls_ended;
+    meet(&swarm);
+    unsigned before = swarm.polls_ended;
+    began_s = now_s();
     run(&swarm, began_s + swarm.poll_s, false);
-    double turn_cpu = (processor_s(swarm.directory) - before_s) / (now_s() - began_s);
-    double turns = (swarm.polls_ended - before_polls) / (now_s() - began_s);
-    double turned_bytes = resident_bytes(swarm.directory);
-    before_s = processor_s(swarm.directory);
-    for (unsigned i = 0; i < POSTERS; i++) /* not before: the directory ends what is idle for long */
-        open_connection(&swarm, &swarm.posters[i], 0, BEAT);
-    swarm.began_s = now_s();
-    run(&swarm, swarm.began_s + seconds, true);
-    double active_cpu = (processor_s(swarm.directory) - before_s) / (now_s() - swarm.began_s);
-    run(&swarm, now_s() + 2, false);
-    qsort(swarm.latencies_s, swarm.delivered, sizeof *swarm.latencies_s, compare);
-    printf("{\"nodes\": %u, \"waiting\": %u, \"bytes_a_node\": %.0f, \"bytes_later\": %.0f, \"rest_cpu\": %.4f, "
-           "\"turn_cpu\": %.4f, \"turns\": %.0f, \"active_cpu\": %.4f,"
-           " \"contracts\": %u, \"delivered\": %u, \"late\": %u, \"beats\": %u, \"refused\": %u, \"polls\": %u,"
-           " \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f}\n",
-           swarm.nodes, swarm.waiting, (after_bytes - before_bytes) / swarm.waiting,
-           (turned_bytes - before_bytes) / swarm.waiting, rest_cpu, turn_cpu, turns, active_cpu, swarm.contracts,
-           swarm.delivered, swarm.late, swarm.beats, swarm.refused, swarm.polls_ended, quantile_ms(&swarm, 0.5),
-           quantile_ms(&swarm, 0.99), quantile_ms(&swarm, 1));
+    double turns = (swarm.polls_ended - before) / (now_s() - began_s);
+    meet(&swarm);
+    load(&swarm, atof(argv[8]));
+    meet(&swarm);
+    run(&swarm, now_s() + 2, false); /* the last ones are on their way */
+    print_result(&swarm, turns);
     return EXIT_SUCCESS;
 }

@@ -146,6 +146,18 @@ def poll(condition, timeout, what, every=0.1, alive=None):
         time.sleep(every)
 
 
+def cpu_s(pid):
+    """Processor time of a process and its children, those that ended too."""
+    seconds, folder = 0, pathlib.Path(f"/proc/{pid}")
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    seconds += sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    for task in (folder / "task").iterdir():
+        for child in (task / "children").read_text().split():
+            with contextlib.suppress(FileNotFoundError):  # it has just ended: its parent's figures have it
+                seconds += cpu_s(int(child))
+    return seconds
+
+
 def tail(path, count=30):
     """The last lines of a file, printable on a terminal."""
     try:

@@ -28,11 +28,13 @@ STATES = ["pending", "deploying", "running", "failed", "stopped"]
 
 
 class Directory:
-    """directoryd on loopback; its store and key lie in `folder`. Restarted, it keeps its port."""
+    """directoryd on loopback; its key and, unless `store` is the URL of another, its store lie in `folder`. Restarted, it keeps
+    its port."""
 
-    def __init__(self, folder, port=0, options=()):
+    def __init__(self, folder, port=0, options=(), store=None):
         self.options = options
         self.folder = pathlib.Path(folder)
+        self.store = store or f"sqlite:{self.folder / 'directory.db'}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port if port and port_is_free(port) else 0
         self.process = self.url = self.key = None
@@ -40,8 +42,8 @@ class Directory:
 
     def start(self):
         """Starts it and reads its two lines: its address, and the verifier key of its log."""
-        command = [program("directoryd"), "--store", f"sqlite:{self.folder / 'directory.db'}", "--key",
-                   self.folder / "directory.key", "--listen", f"127.0.0.1:{self.port}", *self.options]
+        command = [program("directoryd"), "--store", self.store, "--key", self.folder / "directory.key",
+                   "--listen", f"127.0.0.1:{self.port}", *self.options]
         self.process = Process(command, self.folder / "directoryd.log")
         found = poll(self._lines, 20, "directoryd to say its address and key", every=0.02, alive=self.check)
         self.url, self.key = found
