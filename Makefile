@@ -38,7 +38,7 @@ provisiond_SOURCES = $(addprefix provisiond/, api.c apply.c bundle.c cache.c cal
 provisiond_LIBS = -luv -lcjson -lsodium -lsqlite3 -lcurl -larchive
 
 directoryd_SOURCES = $(addprefix contrib/directory/, main.c options.c directory.c serve.c api.c log_api.c server.c shard.c request.c sequencer.c committer.c commit.c \
-    submission.c rules.c state.c tile.c tlog.c meta.c signed.c proven.c feed.c log_wait.c page.c view.c view_node.c presence.c explorer.c)
+    submission.c rules.c state.c tile.c tlog.c rehash.c scrub.c meta.c signed.c proven.c feed.c log_wait.c page.c view.c view_node.c presence.c explorer.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, store.c schema.c store_sqlite.c store_wal.c store_tidy.c store_postgresql.c office.c exchange.c migrate.c backup.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, verify.c compare.c replay.c mirror.c mirror_options.c follow.c remote.c forward.c witness.c \
     witness_rules.c gather.c cosigned.c)

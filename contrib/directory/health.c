@@ -5,6 +5,7 @@
 
 #include "contrib/directory/mirror.h"
 #include "contrib/directory/office.h"
+#include "contrib/directory/scrub.h"
 #include "contrib/directory/sequencer.h"
 
 #include <string.h>
@@ -56,10 +57,23 @@ static void check_writing(struct directory *directory, cJSON *problems)
     sequencer_flush(directory->sequencer, SEQUENCER_PROVE);
 }
 
+/* How far the check of the log that was there at the start has come. */
+static void add_check(cJSON *answer, const struct scrub *scrub)
+{
+    cJSON *check = scrub ? cJSON_AddObjectToObject(answer, "check") : cJSON_AddNullToObject(answer, "check");
+
+    if (!scrub)
+        return;
+    json_add_integer(check, "done", (int64_t)scrub_done(scrub));
+    json_add_integer(check, "of", (int64_t)scrub_size(scrub));
+}
+
 void health_get(struct directory *directory, struct request *request)
 {
     cJSON *answer = cJSON_CreateObject(), *problems = cJSON_CreateArray();
 
+    if (scrub_damage(directory->scrub))
+        add_problem(problems, scrub_damage(directory->scrub));
     check_reading(directory, problems);
     store_clear(directory->reader);
     if (!directory->forward)
@@ -74,6 +88,7 @@ void health_get(struct directory *directory, struct request *request)
         json_add_integer(answer, "cosigned", (int64_t)directory->cosigned.checkpoint.size);
     else
         cJSON_AddNullToObject(answer, "cosigned");
+    add_check(answer, directory->scrub);
     cJSON_AddItemToObject(answer, "problems", problems);
     request_answer_json(request, ok ? 200 : 503, answer);
     if (!ok)

@@ -6,6 +6,7 @@
 #include "contrib/directory/directory.h"
 #include "contrib/directory/feed.h"
 #include "contrib/directory/log_wait.h"
+#include "contrib/directory/scrub.h"
 #include "contrib/directory/sequencer.h"
 
 #include <inttypes.h>
@@ -123,6 +124,13 @@ static void write_log(FILE *out, const struct directory *directory)
               (double)directory->head.checkpoint.size);
     write_one(out, "directoryd_log_cosigned_size", "gauge", "Entries that a quorum of witnesses cosigned; 0 without.",
               (double)directory->cosigned.checkpoint.size);
+    write_one(out, "directoryd_log_check_size", "gauge",
+              "Entries that were there at the start, and are hashed again; 0 over PostgreSQL and at a mirror.",
+              (double)scrub_size(directory->scrub));
+    write_one(out, "directoryd_log_check_done", "gauge", "Those of them that were hashed again so far.",
+              (double)scrub_done(directory->scrub));
+    write_one(out, "directoryd_log_damaged", "gauge", "1 when damage was found by that: nothing more is signed.",
+              scrub_damage(directory->scrub) != NULL);
     write_one(out, "directoryd_writes_log", "gauge", "1 when this process is the one that writes the log.",
               directory->writer != NULL);
     write_head(out, "directoryd_commit_seconds", "histogram",

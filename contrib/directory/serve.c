@@ -15,6 +15,7 @@
 #include "contrib/directory/log_wait.h"
 #include "contrib/directory/office.h"
 #include "contrib/directory/options.h"
+#include "contrib/directory/scrub.h"
 #include "contrib/directory/sequencer.h"
 #include "contrib/directory/signed.h"
 
@@ -63,6 +64,7 @@ static void close_handles(struct program *program)
     feed_free(directory->feed);
     if (directory->office)
         office_stop(directory->office);
+    scrub_free(directory->scrub);
     sequencer_free(directory->sequencer);
     directory->sequencer = NULL;
     uv_close((uv_handle_t *)&program->sigterm, NULL);
@@ -178,7 +180,7 @@ static int open_store(const char *url, const char *key_path, struct directory *d
     if (!error)
         error = store_open(url, STORE_WRITE, &directory->writer, reason);
     if (!error)
-        error = tlog_open(directory->writer, &directory->signer, TLOG_ALL, &directory->head, reason);
+        error = tlog_open(directory->writer, &directory->signer, TLOG_END, &directory->head, reason);
     if (!error)
         error = signed_check(directory->signed_fd, directory->writer, &directory->signer.verifier,
                              &directory->head.checkpoint, reason);
@@ -221,6 +223,8 @@ static int open_directory(const struct options *options, struct program *program
         error = cosigned_load(directory, &options->gather.policy);
     if (!error && options->gather.policy.count)
         error = http_open() < 0 ? -EIO : gather_new(directory, &options->gather, &directory->gather);
+    if (!error && !directory->office)
+        error = scrub_start(directory, options->store, &directory->scrub, reason);
     return error;
 }
 

@@ -34,7 +34,7 @@ int store_open(const char *url, enum store_access access, struct store **ret_sto
     int error = backend->open(url, access, &store, reason);
     if (error)
         return error;
-    error = schema_bring_up(store, access != STORE_READ, reason);
+    error = schema_bring_up(store, access < STORE_READ, reason);
     if (error)
         store_close(store);
     else
@@ -138,8 +138,15 @@ static void check_office(struct store *store)
         store->error = log_fail(-ESTALE, "store: another directoryd became the log's writer after epoch %s", epoch);
 }
 
+void store_seal(struct store *store)
+{
+    atomic_store(&store->sealed, true);
+}
+
 void store_begin(struct store *store)
 {
+    if (store->error >= 0 && atomic_load(&store->sealed))
+        store->error = -EUCLEAN;
     transact(store, STORE_BEGIN);
     if (store->epoch)
         check_office(store);

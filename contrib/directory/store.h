@@ -18,6 +18,7 @@
 
 #include "lib/reason.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@ enum store_access {
     STORE_WRITE,  /* the log's one writer, kept by a lock; makes what isn't there, brings an older schema up to date */
     STORE_SHARED, /* PostgreSQL: makes and updates likewise, and writes what isn't of the log; without the lock */
     STORE_READ,
+    STORE_SCAN, /* to read each row once: keeps few pages in memory */
 };
 
 /* Condition of store_open beside REFUSED: another has the lock; the reason says so. */
@@ -43,9 +45,10 @@ struct store_value {
 
 struct store {
     const struct store_backend *backend;
-    int error;     /* 0, or the negative errno of the first failure */
-    int64_t epoch; /* of the writer that took office (store_take_office); 0: none */
-    void *hashes;  /* tlog.c's cache of tree hashes, free()d with the session */
+    int error;          /* 0, or the negative errno of the first failure */
+    int64_t epoch;      /* of the writer that took office (store_take_office); 0: none */
+    void *hashes;       /* tlog.c's cache of tree hashes, free()d with the session */
+    atomic_bool sealed; /* store_seal */
 };
 
 /* The rows that a query finds; store_done in every case. */
@@ -120,6 +123,9 @@ static inline bool store_syncs_apart(const struct store *store)
     return store->backend->sync != NULL;
 }
 void store_rollback(struct store *store);
+/* Nothing more is written by this session, whose store was found to be damaged: from now on store_begin fails with
+ * -EUCLEAN. From any thread. */
+void store_seal(struct store *store);
 /* Forgets the error of a session that only reads; returns what it was. */
 int store_clear(struct store *store);
 /* The connection is gone. */

@@ -579,11 +579,11 @@ static int begin_session(struct postgresql_store *self, enum store_access access
 
     if (!error)
         error = run_script(self, SESSION, reason);
-    if (!error && access != STORE_READ)
+    if (!error && access < STORE_READ)
         error = run_script(self, SHARED, reason);
     if (!error && access == STORE_WRITE)
         error = run_script(self, WRITER, reason);
-    if (!error && access == STORE_READ)
+    if (!error && access >= STORE_READ)
         error = run_script(self, READER, reason);
     if (!error && !PQenterPipelineMode(self->connection))
         error = -EIO;
@@ -598,7 +598,7 @@ static int postgresql_open(const char *url, enum store_access access, struct sto
     if (!self)
         return -ENOMEM;
     self->base.backend = &STORE_POSTGRESQL;
-    self->wait_ms = access == STORE_READ ? WAIT_READ_MS : access == STORE_WRITE ? WAIT_WRITE_MS : WAIT_SHARED_MS;
+    self->wait_ms = access >= STORE_READ ? WAIT_READ_MS : access == STORE_WRITE ? WAIT_WRITE_MS : WAIT_SHARED_MS;
     self->connection = connect_to(url);
     if (PQstatus(self->connection) == CONNECTION_OK) {
         PQsetNoticeReceiver(self->connection, on_notice, self);

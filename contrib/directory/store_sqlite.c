@@ -298,19 +298,22 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
 {
     int flags = SQLITE_OPEN_NOMUTEX |
                 (access == STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE);
-    int code = sqlite3_open_v2(path, &self->database, flags, access == STORE_READ ? NULL : store_wal_vfs());
+    int code = sqlite3_open_v2(path, &self->database, flags, access < STORE_READ ? store_wal_vfs() : NULL);
 
     if (code == SQLITE_OK)
         code = sqlite3_busy_timeout(self->database, BUSY_MS);
-    if (code == SQLITE_OK) /* a large cache: what an id is looked up by lies anywhere in an index */
+    if (code == SQLITE_OK)
         code = sqlite3_exec(self->database,
                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                            "PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536",
+                            "PRAGMA cell_size_check = ON",
                             NULL, NULL, NULL);
+    if (code == SQLITE_OK &&
+        access != STORE_SCAN) /* a large one: what an id is looked up by lies anywhere in an index */
+        code = sqlite3_exec(self->database, "PRAGMA cache_size = -65536", NULL, NULL, NULL);
     /* What a process left in the WAL whose sync failed isn't built on: it is written into the file and synced again. */
     if (code == SQLITE_OK && access == STORE_WRITE)
         code = sqlite3_exec(self->database, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
-    if (code == SQLITE_OK && access == STORE_READ)
+    if (code == SQLITE_OK && access >= STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return reason_refuse(reason, "store", "can't use %s: %s%s", path, sqlite3_errmsg(self->database),

@@ -5,6 +5,7 @@
 
 #include "lib/cleanup.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -37,7 +38,11 @@ struct submission *submissions_take(struct submissions *list)
 void submission_fail(struct submission *submission, int error)
 {
     submission->status = 503;
-    reason_refuse(&submission->reason, NULL, "can't be written down now: %s", strerror(-error));
+    if (error == -EUCLEAN)
+        reason_refuse(&submission->reason, NULL,
+                      "the directory's store is damaged: nothing is written until it is restored");
+    else
+        reason_refuse(&submission->reason, NULL, "can't be written down now: %s", strerror(-error));
 }
 
 /* ---- Opening */

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TREE_LEVELS 64
-
 /* ---- Hashes, and a cache of them: a hash of a complete subtree never changes once it is committed. The session's end
  * and a rollback drop it (store.h). */
 
@@ -205,127 +203,45 @@ void *tlog_tile(struct store *store, const struct tile *tile, size_t *ret_size)
 
 /* ---- At start */
 
-#define SCAN_ROWS "1000" /* that are in memory at once; of entries up to 64 MB, by their size mostly 1 MB */
+#define END_ENTRIES 1000
 
-/* A replay of the log: the stack of complete subtrees to the left, and beside it, level by level, the stored hashes in
- * the order in which they must come out again. Both are read in pieces. */
-struct scan {
-    struct store_rows rows;
-    uint64_t next; /* index */
-};
-
-struct replay {
-    struct store *store;
-    struct merkle_hash stack[TREE_LEVELS];
-    struct scan stored[TREE_LEVELS];
-    unsigned levels; /* that were opened */
-    uint64_t count;
-    bool fits;
-};
-
-/* The stored hash that comes next on this level; one that isn't the next in order reads as zeros. false: none left. */
-static bool next_stored(struct replay *replay, unsigned level, struct merkle_hash *ret_hash)
+/* Whether no hash is stored behind those of `size` entries. */
+static bool hashes_end_at(struct store *store, uint64_t size)
 {
-    struct scan *scan = &replay->stored[level];
-    size_t size = 0;
+    bool end = true;
 
-    if (!store_next(&scan->rows)) {
-        store_done(&scan->rows);
-        store_select(replay->store, &scan->rows,
-                     "SELECT idx, hash FROM hashes WHERE level = $1 AND idx >= $2 ORDER BY idx LIMIT " SCAN_ROWS,
-                     VALUE_INTEGER(level), VALUE_INTEGER(scan->next));
-        if (!store_next(&scan->rows))
-            return false;
+    for (unsigned level = 0; end && (level == 0 || size >> (level - 1)); level++) {
+        cleanup_rows struct store_rows rows;
+        store_select(store, &rows, "SELECT 1 FROM hashes WHERE level = $1 AND idx >= $2 LIMIT 1", VALUE_INTEGER(level),
+                     VALUE_INTEGER(size >> level));
+        end = !store_next(&rows);
     }
-    const void *bytes = store_bytes(&scan->rows, 1, &size);
-    *ret_hash = (struct merkle_hash){ { 0 } };
-    if (size == MERKLE_HASH_BYTES && (uint64_t)store_integer(&scan->rows, 0) == scan->next)
-        memcpy(ret_hash->bytes, bytes, size);
-    scan->next++;
-    return true;
+    return end;
 }
 
-static void compare_stored(struct replay *replay, unsigned level, const struct merkle_hash *hash)
+/* The size and root that the entries give, those from `from` on hashed anew; *ret_fits: whether the stored hashes are
+ * theirs. 0, or negative errno. */
+static int recompute(struct store *store, uint64_t from, struct checkpoint *ret_checkpoint, bool *ret_fits)
 {
-    struct merkle_hash stored;
+    struct rehash rehash;
+    uint64_t before = UINT64_MAX;
+    int error = rehash_begin(&rehash, tlog_read_hash, store, from);
 
-    if (level == replay->levels)
-        replay->stored[replay->levels++] = (struct scan){ .rows = { .store = replay->store } };
-    if (!next_stored(replay, level, &stored) || memcmp(&stored, hash, sizeof stored) != 0)
-        replay->fits = false;
-}
-
-static void replay_entry(struct replay *replay, const void *entry, size_t size)
-{
-    struct merkle_hash hash;
-    unsigned level = 0;
-
-    merkle_leaf(entry, size, &hash);
-    compare_stored(replay, level, &hash);
-    for (; (replay->count >> level) & 1; level++) {
-        merkle_node(&replay->stack[level], &hash, &hash);
-        compare_stored(replay, level + 1, &hash);
+    while (!error && rehash.count != before) {
+        before = rehash.count;
+        error = rehash_piece(&rehash, store, INT64_MAX);
     }
-    replay->stack[level] = hash;
-    replay->count++;
-}
-
-/* Entries that follow those replayed; false when there is none, or one is missing. */
-static bool replay_piece(struct replay *replay)
-{
-    cleanup_rows struct store_rows rows;
-    uint64_t before = replay->count;
-    size_t size;
-
-    store_select(replay->store, &rows,
-                 "SELECT idx, envelope FROM entries WHERE idx >= $1 ORDER BY idx LIMIT " SCAN_ROWS,
-                 VALUE_INTEGER(before));
-    while (store_next(&rows) && (uint64_t)store_integer(&rows, 0) == replay->count) {
-        const void *entry = store_bytes(&rows, 1, &size);
-        replay_entry(replay, entry, size);
-    }
-    return replay->count > before;
-}
-
-/* From the lowest complete subtree up: each is the left neighbour of what is there. */
-static struct merkle_hash replay_root(const struct replay *replay)
-{
-    struct merkle_hash hash;
-    bool first = true;
-
-    merkle_empty(&hash);
-    for (unsigned level = 0; level < TREE_LEVELS; level++) {
-        if (!((replay->count >> level) & 1))
-            continue;
-        if (first)
-            hash = replay->stack[level];
-        else
-            merkle_node(&replay->stack[level], &hash, &hash);
-        first = false;
-    }
-    return hash;
-}
-
-/* The size and root that the entries give, hashed anew; *ret_fits: whether the stored hashes are those of the entries.
- * 0, or negative errno. */
-static int recompute(struct store *store, struct checkpoint *ret_checkpoint, bool *ret_fits)
-{
-    struct replay replay = { .store = store, .fits = true };
-    struct merkle_hash left;
-
-    while (replay_piece(&replay))
-        ;
-    for (unsigned level = 0; level < replay.levels; level++) {
-        replay.fits = replay.fits && !next_stored(&replay, level, &left);
-        store_done(&replay.stored[level].rows);
-    }
-    ret_checkpoint->size = replay.count;
-    ret_checkpoint->root = replay_root(&replay);
-    *ret_fits = replay.fits;
+    if (error)
+        return error;
+    ret_checkpoint->size = rehash.count;
+    rehash_root(&rehash, &ret_checkpoint->root);
+    *ret_fits = rehash.fits && hashes_end_at(store, rehash.count);
     return store->error;
 }
 
 #define RESTORE "; restore the store from a back-up or a mirror, and don't sign with this key until then"
+#define CANT_BE_READ "can't be read" RESTORE
+#define DONT_FIT "the stored tree hashes don't fit the entries" RESTORE
 
 static int read_head(struct store *store, struct checkpoint *ret_checkpoint, struct reason *reason)
 {
@@ -334,7 +250,7 @@ static int read_head(struct store *store, struct checkpoint *ret_checkpoint, str
 
     if (!meta_read(store, "head", text, sizeof text))
         return reason_refuse(reason, "store",
-                             store->error < 0 ? "can't be read" RESTORE : "doesn't say where the log ends" RESTORE);
+                             store->error < 0 ? CANT_BE_READ : "doesn't say where the log ends" RESTORE);
     head.size = strtoull(text, &end, 10);
     if (*end != ' ' || !decode_hex(end + 1, head.root.bytes, sizeof head.root.bytes))
         return reason_refuse(reason, "store", "says that the log ends as '%s', which is no size and root" RESTORE,
@@ -348,7 +264,7 @@ static int compare_head(const struct checkpoint *head, const struct checkpoint *
     char signed_root[HASH_TEXT_BYTES], root[HASH_TEXT_BYTES];
 
     if (head->size == found->size && memcmp(&head->root, &found->root, sizeof head->root) == 0)
-        return fits ? 0 : reason_refuse(reason, "store", "the stored tree hashes don't fit the entries" RESTORE);
+        return fits ? 0 : reason_refuse(reason, "store", DONT_FIT);
     encode_hex(head->root.bytes, sizeof head->root.bytes, signed_root);
     encode_hex(found->root.bytes, sizeof found->root.bytes, root);
     return reason_refuse(reason, "store",
@@ -357,41 +273,40 @@ static int compare_head(const struct checkpoint *head, const struct checkpoint *
                          head->size, signed_root, found->size, root);
 }
 
-/* That the root is that of the stored hashes, the last entries are the leaves that are stored, and none is behind. */
-static int check_end(struct store *store, const struct checkpoint *head, struct checkpoint *ret_found, bool *ret_fits)
-{
-    cleanup_rows struct store_rows rows;
-    uint64_t next = head->size > 1000 ? head->size - 1000 : 0;
-    struct merkle_hash leaf, stored;
-    size_t size;
-
-    *ret_fits = true;
-    store_select(store, &rows, "SELECT idx, envelope FROM entries WHERE idx >= $1 ORDER BY idx LIMIT 1001",
-                 VALUE_INTEGER(next));
-    for (; store_next(&rows) && (uint64_t)store_integer(&rows, 0) == next; next++) {
-        const void *entry = store_bytes(&rows, 1, &size);
-        merkle_leaf(entry, size, &leaf);
-        if (tlog_read_hash(store, 0, next, &stored) < 0 || memcmp(&leaf, &stored, sizeof leaf) != 0)
-            *ret_fits = false;
-    }
-    ret_found->size = next;
-    return store->error < 0 ? store->error : merkle_root(tlog_read_hash, store, next, &ret_found->root);
-}
-
 int tlog_check(struct store *store, enum tlog_check check, struct checkpoint *ret_checkpoint, struct reason *reason)
 {
-    struct checkpoint head, found;
-    bool fits;
+    struct checkpoint head = { 0 }, found = { 0 };
+    bool fits = false;
 
     if (read_head(store, &head, reason))
         return REFUSED;
-    int error = check == TLOG_ALL ? recompute(store, &found, &fits) : check_end(store, &head, &found, &fits);
+    int error =
+        recompute(store, check == TLOG_ALL || head.size < END_ENTRIES ? 0 : head.size - END_ENTRIES, &found, &fits);
     if (error < 0)
-        return reason_refuse(reason, "store", "can't be read" RESTORE);
+        return reason_refuse(reason, "store", CANT_BE_READ);
     if (compare_head(&head, &found, fits, reason))
         return REFUSED;
     *ret_checkpoint = head;
     return 0;
+}
+
+int tlog_check_piece(struct store *store, const struct checkpoint *head, struct rehash *rehash, struct reason *reason)
+{
+    uint64_t before = rehash->count;
+    struct checkpoint found;
+    int error = rehash_piece(rehash, store, head->size);
+
+    if (error == -EUCLEAN || error == -EIO)
+        return reason_refuse(reason, "store", CANT_BE_READ);
+    if (error < 0)
+        return error;
+    if (!rehash->fits)
+        return reason_refuse(reason, "store", DONT_FIT);
+    if (rehash->count > before && rehash->count < head->size)
+        return TLOG_MORE;
+    found.size = rehash->count;
+    rehash_root(rehash, &found.root);
+    return compare_head(head, &found, true, reason);
 }
 
 int tlog_check_owner(struct store *store, const struct note_verifier *verifier, struct reason *reason)
@@ -400,7 +315,7 @@ int tlog_check_owner(struct store *store, const struct note_verifier *verifier, 
 
     note_verifier_format(verifier, expected);
     if (!meta_read(store, "log", found, sizeof found))
-        return store->error < 0 ? reason_refuse(reason, "store", "can't be read" RESTORE) : TLOG_NEW;
+        return store->error < 0 ? reason_refuse(reason, "store", CANT_BE_READ) : TLOG_NEW;
     if (strcmp(found, expected) == 0)
         return 0;
     return reason_refuse(reason, "store", "belongs to log %s, not %s; give the --key and --name it was made with",

@@ -8,7 +8,7 @@
  * store, after a power loss at any point, doesn't extend. Ed25519 is deterministic: signing the same head again gives
  * the same bytes. */
 
-#include "contrib/directory/store.h"
+#include "contrib/directory/rehash.h"
 #include "contrib/directory/tile.h"
 
 #include "lib/checkpoint.h"
@@ -38,11 +38,11 @@ struct tlog_entry {
 /* How much of a log is looked at before it is gone on with. */
 enum tlog_check {
     TLOG_ALL, /* every entry is hashed anew, and held against the stored hashes and the root */
-    TLOG_END, /* the root is computed from stored hashes, the last 1,000 entries are hashed anew: O(log size) */
+    TLOG_END, /* the last 1,000 entries likewise; what is before them is the stored hashes' word: O(log size) */
 };
 
-/* Condition of tlog_check_owner beside REFUSED. */
-enum { TLOG_NEW = 2 };
+/* Conditions beside REFUSED: of tlog_check_owner, of tlog_check_piece. */
+enum { TLOG_NEW = 2, TLOG_MORE = 3 };
 
 /* The writer takes office (store_take_office), checks that the store is this signer's and its log in order, reads where
  * it ends, and signs that again. A new store becomes the signer's. 0, REFUSED with what to do, or negative errno. */
@@ -53,6 +53,10 @@ int tlog_open(struct store *store, const struct tlog_signer *signer, enum tlog_c
 int tlog_check_owner(struct store *store, const struct note_verifier *verifier, struct reason *reason);
 /* Size and root that were written before they were signed, after the check. 0, or REFUSED with what to do. */
 int tlog_check(struct store *store, enum tlog_check check, struct checkpoint *ret_checkpoint, struct reason *reason);
+/* TLOG_ALL in pieces, beside the writer, up to a head that is known: `rehash` is where it has come to, from
+ * rehash_begin on. 0 when all is as it should be, TLOG_MORE, REFUSED with what to do, or negative errno: this piece
+ * couldn't be looked at now, and is the next one again. */
+int tlog_check_piece(struct store *store, const struct checkpoint *head, struct rehash *rehash, struct reason *reason);
 bool tlog_is_empty(struct store *store);
 /* The store's first `size` entries are this verifier's log; a transaction of its own. 0 or negative errno. */
 int tlog_own(struct store *store, const struct note_verifier *verifier, uint64_t size);

@@ -422,8 +422,11 @@ def stores(directory, folder):
     check(directory.process.child.returncode == 0, "with exit code 0")
     refuses_to_start(directory, directory.command(key=folder / "other"), "belongs to log")
     refuses_to_start(directory, [*directory.command(), "--name", "other"], "belongs to log")
-    for statement in ("UPDATE entries SET envelope = replace(envelope, 'a', 'b') WHERE idx = 7", "DELETE FROM entries WHERE idx = 7",
-                      "DELETE FROM entries WHERE idx = (SELECT max(idx) FROM entries)", "UPDATE hashes SET hash = zeroblob(32) WHERE level = 1 AND idx = 9", "INSERT INTO hashes VALUES (1, 999999, zeroblob(32))"):
+    for statement in ("UPDATE entries SET envelope = replace(envelope, 'a', 'b') WHERE idx = (SELECT max(idx) - 7 FROM entries)",
+                      "DELETE FROM entries WHERE idx = (SELECT max(idx) - 7 FROM entries)",
+                      "DELETE FROM entries WHERE idx = (SELECT max(idx) FROM entries)",
+                      "UPDATE hashes SET hash = zeroblob(32) WHERE level = 1 AND idx = (SELECT max(idx) - 9 FROM hashes WHERE level = 1)",
+                      "INSERT INTO hashes VALUES (1, 999999, zeroblob(32))"):  # near the end; directory_damage has the rest
         copy = folder / "altered.sqlite"
         copy.write_bytes(directory.store.read_bytes())
         with sqlite3.connect(copy) as database:

@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 """A disk that lies: bytes of the store flipped, pages swapped, zeroed and cut off, a write-ahead file that lost its end; before the start
-and while directoryd runs. It refuses and says what to do, or what it serves is right: no wrong entry, proof or root, and never a
+and while directoryd runs; and far from the end, where only the check beside the serving finds it. It refuses and says what to do, or what it serves is right: no wrong entry, proof or root, and never a
 checkpoint that the log before doesn't go over into. DAMAGES= and SEED= in the environment try more, and others."""
 
+import concurrent.futures
+import contextlib
+import functools
 import http.client
 import os
 import random
 import shutil
+import sqlite3
 
 import sodium
 from grid import Directory, Principal, check_log, hashes
@@ -15,6 +19,7 @@ from story import Failed, check, run, step
 
 PAGE = 4096
 STATEMENTS = 400
+LONG = 1600  # of which the start looks at the last 1,000
 DAMAGES, SEED = int(os.environ.get("DAMAGES", 24)), int(os.environ.get("SEED", 1))
 
 
@@ -142,7 +147,7 @@ def before_the_start(directory, truth, folder):
     check(counts.get("refused"), f"nothing wrong was served: {counts}")
 
 
-def fresh(folder, directory, data, wal=None):
+def fresh(folder, directory, data, wal=None, alter_by=None):
     place = folder / "copy"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
@@ -150,6 +155,8 @@ def fresh(folder, directory, data, wal=None):
     (place / "directory.sqlite").write_bytes(data)
     if wal is not None:
         (place / "directory.sqlite-wal").write_bytes(wal)
+    if alter_by:
+        alter_by(place / "directory.sqlite")
     return Copy(place)
 
 
@@ -188,6 +195,67 @@ def lost_end(directory, folder):
     check(not copy.started and "restore" in copy.process.output(), f"refused: {copy.process.output().splitlines()[-1]}")
 
 
+# ---- Far from the end: found while it serves
+
+def alter(store, statement):
+    with contextlib.closing(sqlite3.connect(store)) as database, database:
+        if database.execute(statement).rowcount == 0:
+            raise Failed(f"{statement}: nothing is altered by it")
+
+
+def zero_page_of(store, bytes_in_it):
+    """The file's page with these bytes, which are of one entry, is zeros."""
+    data = bytearray(store.read_bytes())
+    at = data.index(bytes_in_it)
+    data[at - at % PAGE:at - at % PAGE + PAGE] = bytes(PAGE)
+    store.write_bytes(data)
+
+
+def look_at_damaged(copy, entries, size, what):
+    poll(lambda: copy.ask("GET", "/healthz").status == 503, 30, f"{what}: found", 0.02)
+    health, said = copy.ask("GET", "/healthz").json(), copy.process.output()
+    if "restore the store from a back-up" not in health["problems"][0] or f"<3>directoryd: the log is damaged: nothing more is written or signed: {health['problems'][0]}" not in said:
+        raise Failed(f"{what}: {health} {said[-600:]}")
+    answer = copy.ask("POST", "/v1/statements", Principal("late").bot())
+    if answer.status != 503 or "is damaged" not in answer.json()["detail"]:
+        raise Failed(f"{what}: POST: {answer.status} {answer.body[:300]!r}")
+    if copy.checkpoint()[0] != size or "directoryd_log_damaged 1\n" not in copy.get("/metrics").decode():
+        raise Failed(f"{what}: the checkpoint or the metrics")
+    for index in (size - 1, size - 900):
+        if copy.get(f"/v1/statements/{sodium.statement_id(entries[index])}")["envelope"] != entries[index]:
+            raise Failed(f"{what}: entry {index} isn't served")
+    if not copy.process.stop() or copy.process.child.returncode != 0:
+        raise Failed(f"{what}: ended with {copy.process.child.returncode}: {copy.process.output()[-800:]}")
+    check(True, f"{what}: {health['problems'][0][:90]}…")
+
+
+def in_the_middle(folder):
+    step(f"a log of {LONG} statements, damaged far from its end")
+    place = folder / "long"
+    place.mkdir()
+    directory = Directory(place, options=("--rate-key", "0"))
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: directory.post(Principal(f"bot-{number}").bot()), range(LONG)))
+    directory.process.stop()
+    directory.start()
+    poll(lambda: "the log is whole" in directory.process.output(), 30, "the check to be over", 0.02)
+    check(directory.ask("GET", "/healthz").json()["check"] == {"done": LONG, "of": LONG}, "served at once, and found to be whole")
+    entries = check_log(directory)
+    check(directory.process.stop() and directory.process.child.returncode == 0, "stopped")
+    directory.start()
+    check(directory.process.stop() and directory.process.child.returncode == 0, "stopped as soon as it serves")
+    good = directory.store.read_bytes()
+    for statement in ("UPDATE entries SET envelope = replace(envelope, 'a', 'b') WHERE idx = 7", "DELETE FROM entries WHERE idx = 7",
+                      "UPDATE hashes SET hash = zeroblob(32) WHERE level = 1 AND idx = 9", "DELETE FROM hashes WHERE level = 3 AND idx = 2"):
+        copy = fresh(folder, directory, good, alter_by=functools.partial(alter, statement=statement))
+        look_at_damaged(copy, entries, LONG, statement)
+    copy = fresh(folder, directory, good, alter_by=functools.partial(zero_page_of, bytes_in_it=entries[7][-60:].encode()))
+    look_at_damaged(copy, entries, LONG, "a page of zeros")
+    alter(directory.store, f"UPDATE entries SET envelope = replace(envelope, 'a', 'b') WHERE idx = {LONG - 7}")
+    copy = fresh(folder, directory, directory.store.read_bytes())
+    check(not copy.started and "restore" in copy.process.output(), "near the end: refused at the start")
+
+
 def story(folder):
     directory = Directory(folder)
     grow_store(directory)
@@ -196,6 +264,7 @@ def story(folder):
     before_the_start(directory, truth, folder)
     while_it_runs(directory, truth, folder)
     lost_end(directory, folder)
+    in_the_middle(folder)
 
 
 run(story)

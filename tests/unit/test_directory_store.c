@@ -331,6 +331,75 @@ static void the_end_of_the_log_is_checked_too(void **state)
     store_close(store);
 }
 
+/* What tlog_check_piece makes of the log from entry `from` on, up to `head`. */
+static int check_from(struct store *store, uint64_t from, const struct checkpoint *head, struct reason *reason)
+{
+    struct rehash rehash;
+    int result;
+
+    assert_int_equal(rehash_begin(&rehash, tlog_read_hash, store, from), 0);
+    do
+        result = tlog_check_piece(store, head, &rehash, reason);
+    while (result == TLOG_MORE);
+    return result;
+}
+
+static void a_check_in_pieces_begins_anywhere_and_ends_at_a_head(void **state)
+{
+    static const uint64_t froms[] = { 0, 1, 2, 7, 63, 255, 256, 257, 300, 511, 512, 599, ENTRIES };
+    struct store *writer = open_store(STORE_WRITE), *store = open_store(STORE_SCAN);
+    struct reason reason = { "" };
+    struct checkpoint head;
+
+    for (size_t i = 0; i < sizeof froms / sizeof *froms; i++) {
+        for (head.size = froms[i]; head.size <= ENTRIES; head.size += 43) {
+            assert_int_equal(merkle_root(tlog_read_hash, store, head.size, &head.root), 0);
+            assert_int_equal(check_from(store, froms[i], &head, &reason), 0);
+            head.root.bytes[0] ^= 1;
+            assert_int_equal(check_from(store, froms[i], &head, &reason), REFUSED);
+        }
+    }
+    head.size = 300;
+    assert_int_equal(merkle_root(tlog_read_hash, store, head.size, &head.root), 0);
+    store_run_values(writer, "DELETE FROM entries WHERE idx = 290", NULL, 0);
+    assert_int_equal(writer->error, 0);
+    assert_int_equal(check_from(store, 0, &head, &reason), REFUSED);
+    char text[64], id[HASH_TEXT_BYTES];
+    struct tlog_entry entry;
+    make_entry(290, text, &entry, id);
+    store_run(writer,
+              "INSERT INTO entries (idx, id, kind, signer, node, envelope) VALUES (290, $1, 'bot', 's', NULL, $2)",
+              VALUE_TEXT(id), VALUE_BYTES(text, entry.envelope_size));
+    store_run_values(writer, "UPDATE hashes SET idx = 9999 WHERE level = 2 AND idx = 70", NULL, 0);
+    assert_int_equal(writer->error, 0);
+    assert_int_equal(check_from(store, 0, &head, &reason), REFUSED);
+    assert_non_null(strstr(reason.text, "don't fit"));
+    store_run_values(writer, "UPDATE hashes SET idx = 70 WHERE level = 2 AND idx = 9999", NULL, 0);
+    assert_int_equal(writer->error, 0);
+    assert_int_equal(check_from(store, 0, &head, &reason), 0);
+    store_close(store);
+    store_close(writer);
+}
+
+static void a_sealed_writer_writes_nothing_more(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    struct checkpoint head;
+
+    store_seal(store);
+    for (int i = 0; i < 2; i++) {
+        store_begin(store);
+        assert_int_equal(store->error, -EUCLEAN);
+        assert_int_equal(store_commit(store), -EUCLEAN);
+        store_rollback(store);
+    }
+    assert_int_equal(tlog_check(store, TLOG_END, &head, &(struct reason){ "" }), 0);
+    store_close(store);
+    assert_int_equal((store = open_store(STORE_WRITE))->error, 0);
+    assert_int_equal(open_log(store).size, ENTRIES);
+    store_close(store);
+}
+
 static void apply(struct store *store, uint64_t index, enum statement_kind kind, const char *signer_id, const char *id,
                   const char *payload, const struct statement *invite)
 {
@@ -433,6 +502,8 @@ static int run_over(const char *name, const char *address)
         cmocka_unit_test(a_schema_of_the_future_is_refused),
         cmocka_unit_test(an_altered_entry_or_hash_is_noticed),
         cmocka_unit_test(the_end_of_the_log_is_checked_too),
+        cmocka_unit_test(a_check_in_pieces_begins_anywhere_and_ends_at_a_head),
+        cmocka_unit_test(a_sealed_writer_writes_nothing_more),
         cmocka_unit_test(the_tables_follow_the_entries),
     };
 
