@@ -12,7 +12,7 @@ B = build
 NODE_PROGRAMS = zinit storaged netd provisiond
 HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 
-lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_memory.c json_rules.c json_print.c encode.c key.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
+lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_memory.c json_rules.c json_print.c encode.c key.c key_verify.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
     note.c checkpoint.c cosignature.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
 zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c buffer.c \
@@ -41,9 +41,9 @@ directoryd_SOURCES = $(addprefix contrib/directory/, main.c options.c directory.
     submission.c rules.c state.c tile.c tlog.c rehash.c scrub.c meta.c signed.c proven.c feed.c log_wait.c page.c view.c view_node.c presence.c explorer.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, store.c schema.c store_sqlite.c store_wal.c store_tidy.c store_postgresql.c office.c exchange.c migrate.c backup.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, verify.c compare.c replay.c mirror.c mirror_options.c follow.c remote.c forward.c witness.c \
-    witness_rules.c gather.c cosigned.c)
+    witness_rules.c gather.c cosigned.c signature.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, serving.c address.c connection.c limiter.c limits.c listen.c tls.c metrics.c health.c)
-directoryd_LIBS = -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lgnutls -lcurl -lz
+directoryd_LIBS = -L$(B)/host/lib -l25519 -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lgnutls -lcurl -lz
 
 3bot_SOURCES = $(addprefix contrib/3bot/, main.c command.c config.c session.c client.c evidence.c bot.c farm.c invite.c node.c yaml.c \
     deployment.c contracts.c contracts_tell.c deploy.c status.c verify.c units.c out.c)
@@ -58,12 +58,12 @@ WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 CPPFLAGS = -I. -D_GNU_SOURCE
 CFLAGS = -std=gnu17 -g $(WARNINGS) -MMD -MP -fstack-protector-strong -ffunction-sections -fdata-sections
 host_CC = gcc
-host_CFLAGS = -O2 -D_FORTIFY_SOURCE=2 -isystem /usr/include/libnl3 -isystem /usr/include/postgresql
+host_CFLAGS = -O2 -isystem $(B)/host/include -D_FORTIFY_SOURCE=2 -isystem /usr/include/libnl3 -isystem /usr/include/postgresql
 node_CC = $(B)/sysroot/bin/musl-gcc
 node_CFLAGS = -Os -isystem $(B)/sysroot/include/libnl3 -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 node_LDFLAGS = -static -Wl,--gc-sections -Wl,--as-needed
 san_CC = gcc
-san_CFLAGS = -O1 -isystem /usr/include/libnl3 -isystem /usr/include/postgresql -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+san_CFLAGS = -O1 -isystem $(B)/host/include -isystem /usr/include/libnl3 -isystem /usr/include/postgresql -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 san_LDFLAGS = -fsanitize=address,undefined
 LDFLAGS = -Wl,--gc-sections
 
@@ -96,9 +96,9 @@ setup: ## install what the build needs (apt; sudo when not root)
 clean: ## remove build/ (the cache in ~/.cache/zos stays)
 	rm -rf $(B)
 
-lint: setup ## clang-format and clang-tidy over the tree, the latter on what git tracks
+lint: setup $(B)/host/.built ## clang-format and clang-tidy over the tree, the latter on what git tracks
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
-	@clang-tidy --quiet $$(git ls-files '*.c' | grep -v ^tests/) -- $(CPPFLAGS) -std=gnu17 -isystem /usr/include/libnl3 -isystem /usr/include/postgresql
+	@clang-tidy --quiet $$(git ls-files '*.c' | grep -v ^tests/) -- $(CPPFLAGS) -std=gnu17 -isystem $(B)/host/include -isystem /usr/include/libnl3 -isystem /usr/include/postgresql
 
 format: ## clang-format the tree in place
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -133,6 +133,7 @@ endef
 comma = ,
 $(foreach program,$(HOST_PROGRAMS),$(eval $(call link_rule,host,$(program),bin)))
 $(foreach program,$(NODE_PROGRAMS),$(eval $(call link_rule,node,$(program),node)))
+$(B)/obj/host/contrib/directory/signature.o $(B)/obj/san/contrib/directory/signature.o: | $(B)/host/.built
 $(B)/obj/host/contrib/directory/explorer.o: $(wildcard contrib/directory/web/*) contrib/directory/openapi.json # embedded by .incbin
 
 # ---- Unit tests: one program a module, under ASan and UBSan on the host, and as the node has it (musl).

@@ -183,12 +183,6 @@ void key_sign(const struct key *key, const void *message, size_t size,
     crypto_sign_detached(ret_signature, NULL, message, size, key->secret);
 }
 
-int key_verify(const uint8_t public[static KEY_PUBLIC_BYTES], const void *message, size_t size,
-               const uint8_t signature[static KEY_SIGNATURE_BYTES])
-{
-    return crypto_sign_verify_detached(signature, message, size, public) == 0;
-}
-
 void key_derive_x25519(const struct key *key, const char name[static 8], uint8_t ret_public[static 32],
                        uint8_t ret_secret[static 32])
 {
