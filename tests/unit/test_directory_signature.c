@@ -34,8 +34,8 @@ static int verify(const struct signed_message *message)
 {
     int verdict = key_verify(message->public, message->bytes, message->size, message->signature);
 
-    assert_int_equal(verdict, crypto_sign_verify_detached(message->signature, message->bytes, message->size,
-                                                          message->public) == 0);
+    assert_int_equal(
+        verdict, crypto_sign_verify_detached(message->signature, message->bytes, message->size, message->public) == 0);
     return verdict;
 }
 
@@ -78,8 +78,8 @@ static void random_bytes_are_decided_as_libsodium_does(void **state)
 
 static void s_is_compared_with_the_order_to_the_last_bit(void **state)
 {
-    static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-                                       0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
+    static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
+                                       0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
     struct signed_message message;
     unsigned carry = 0;
 
