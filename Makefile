@@ -12,7 +12,7 @@ B = build
 NODE_PROGRAMS = zinit storaged netd provisiond
 HOST_PROGRAMS = $(NODE_PROGRAMS) directoryd 3bot
 
-lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_memory.c json_rules.c json_print.c encode.c key.c key_verify.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
+lib_SOURCES = $(addprefix lib/, log.c reason.c json.c json_memory.c json_rules.c json_print.c encode.c base64.c sha256.c key.c key_verify.c envelope.c resources.c statement.c statement_rules.c contract.c contract_text.c contract_seal.c merkle.c \
     note.c checkpoint.c cosignature.c file.c settings.c http.c rpc.c rpc_call.c daemon.c)
 
 zinit_SOURCES = $(addprefix zinit/, main.c after.c api.c book.c book_file.c book_read.c book_writer.c boot.c bucket.c buffer.c \
@@ -41,9 +41,9 @@ directoryd_SOURCES = $(addprefix contrib/directory/, main.c options.c directory.
     submission.c rules.c state.c tile.c tlog.c rehash.c scrub.c meta.c signed.c proven.c feed.c log_wait.c page.c view.c view_node.c presence.c explorer.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, store.c schema.c store_sqlite.c store_wal.c store_tidy.c store_postgresql.c office.c exchange.c migrate.c backup.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, verify.c compare.c replay.c mirror.c mirror_options.c follow.c remote.c forward.c witness.c \
-    witness_rules.c gather.c cosigned.c signature.c)
+    witness_rules.c gather.c cosigned.c signature.c sha256.c base64.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, serving.c address.c connection.c limiter.c limits.c listen.c tls.c metrics.c health.c)
-directoryd_LIBS = -L$(B)/host/lib -l25519 -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lgnutls -lcurl -lz
+directoryd_LIBS = -L$(B)/host/lib -l25519 -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lgnutls -lnettle -lcurl -lz
 
 3bot_SOURCES = $(addprefix contrib/3bot/, main.c command.c config.c session.c client.c evidence.c bot.c farm.c invite.c node.c yaml.c \
     deployment.c contracts.c contracts_tell.c deploy.c status.c verify.c units.c out.c)

@@ -1,11 +1,11 @@
-/* Bytes as text. Base64 is libsodium's, which takes constant time and refuses what isn't canonical (wrong padding,
- * bits left over), but for one case that is caught here; base58 is the schoolbook change of base, on 32 bytes only. */
+/* Bytes as text. Base58 is the schoolbook change of base, on 32 bytes only. */
 
 #include "lib/encode.h"
 
 #include "lib/cleanup.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char BASE58_DIGITS[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
@@ -91,58 +91,35 @@ bool decode_id(const char *text, uint8_t ret_bytes[static ID_BYTES])
     return true;
 }
 
-static char *encode(const void *bytes, size_t size, int variant)
+/* ---- Base64 for URLs: the other text (base64.c) without its padding, and with two other characters. */
+
+static void replace(char *text, const char *from, const char *to)
 {
-    size_t text_size = sodium_base64_encoded_len(size, variant);
-    char *text = malloc(text_size);
-
-    return text ? sodium_bin2base64(text, text_size, bytes, size, variant) : NULL;
-}
-
-/* libsodium (1.0.18 at least) compares characters as sign-extended ints and so takes any byte beyond ASCII for '/'. */
-static bool is_ascii(const char *text)
-{
-    unsigned char all = 0;
-
-    for (; *text; text++)
-        all |= (unsigned char)*text;
-    return all < 0x80;
-}
-
-static void *decode(const char *text, size_t *ret_size, int variant)
-{
-    size_t text_size = strlen(text), size_max = text_size / 4 * 3 + 3, size;
-    uint8_t *bytes = is_ascii(text) ? malloc(size_max + 1) : NULL;
-
-    if (!bytes)
-        return NULL;
-    if (sodium_base642bin(bytes, size_max, text, text_size, NULL, &size, NULL, variant) < 0) {
-        free(bytes);
-        return NULL;
+    for (size_t i = 0; text[i]; i++) {
+        if (text[i] == from[0] || text[i] == from[1])
+            text[i] = text[i] == from[0] ? to[0] : to[1];
     }
-    bytes[size] = '\0';
-    *ret_size = size;
-    return bytes;
-}
-
-char *encode_base64(const void *bytes, size_t size)
-{
-    return encode(bytes, size, sodium_base64_VARIANT_ORIGINAL);
 }
 
 char *encode_base64_url(const void *bytes, size_t size)
 {
-    return encode(bytes, size, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-}
+    char *text = encode_base64(bytes, size);
 
-void *decode_base64(const char *text, size_t *ret_size)
-{
-    return decode(text, ret_size, sodium_base64_VARIANT_ORIGINAL);
+    if (!text)
+        return NULL;
+    text[strcspn(text, "=")] = '\0';
+    replace(text, "+/", "-_");
+    return text;
 }
 
 void *decode_base64_url(const char *text, size_t *ret_size)
 {
-    return decode(text, ret_size, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    cleanup_free char *padded = NULL;
+
+    if (text[strcspn(text, "+/=")] || asprintf(&padded, "%s%.*s", text, (int)(-strlen(text) % 4), "===") < 0)
+        return NULL;
+    replace(padded, "-_", "+/");
+    return decode_base64(padded, ret_size);
 }
 
 void encode_hex(const void *bytes, size_t size, char *ret_text)

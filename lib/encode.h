@@ -20,6 +20,9 @@ bool decode_id(const char *text, uint8_t ret_bytes[static ID_BYTES]);
  * memory is out. */
 char *encode_base64(const void *bytes, size_t size);
 char *encode_base64_url(const void *bytes, size_t size);
+/* Writes the text with padding, BASE64_TEXT_BYTES(size) with its NUL, and returns its length. */
+#define BASE64_TEXT_BYTES(size) (((size) + 2) / 3 * 4 + 1)
+size_t write_base64(const void *bytes, size_t size, char *ret_text);
 /* Decodes all of `text`. The bytes are the caller's, free(), and have a NUL behind them that isn't counted. NULL when
  * the text isn't canonical or memory is out. */
 void *decode_base64(const char *text, size_t *ret_size);

@@ -4,9 +4,9 @@
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
+#include "lib/sha256.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 #define TYPE_BYTES_MAX 127
@@ -41,9 +41,9 @@ static char *make_pae(const char *type, const void *payload, size_t payload_size
 
 static void hash_to_id(const void *pae, size_t size, char ret_id[HASH_TEXT_BYTES])
 {
-    uint8_t hash[crypto_hash_sha256_BYTES];
+    uint8_t hash[SHA256_BYTES];
 
-    crypto_hash_sha256(hash, pae, size);
+    sha256(pae, size, hash);
     encode_hex(hash, sizeof hash, ret_id);
 }
 

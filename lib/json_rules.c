@@ -9,8 +9,9 @@
 #include <math.h>
 #include <string.h>
 
-#define PLACE_BYTES 240  /* reason_refuse gives a place half of its 512 bytes */
-#define KEY_BYTES_MAX 64 /* of a key in a place */
+#define PLACE_BYTES 240     /* reason_refuse gives a place half of its 512 bytes */
+#define KEY_BYTES_MAX 64    /* of a key in a place */
+#define PLACE_BYTES_MAX 160 /* of what stands before it */
 
 static int check_value(const cJSON *value, const struct json_rule *rule, const char *place, struct reason *reason);
 
@@ -18,17 +19,18 @@ static int check_value(const cJSON *value, const struct json_rule *rule, const c
  * of a character. */
 static void place_of_key(const char *place, const char *key, char ret_place[static PLACE_BYTES])
 {
-    char clean[KEY_BYTES_MAX + 1];
-    size_t size = strnlen(key, KEY_BYTES_MAX);
+    size_t size = strnlen(key, KEY_BYTES_MAX), before = strnlen(place, PLACE_BYTES_MAX);
+    char *at = mempcpy(ret_place, place, before);
 
     if (key[size]) {
         while (size > 0 && ((unsigned char)key[size] & 0xc0) == 0x80)
             size--;
     }
+    if (before > 0)
+        *at++ = '.';
     for (size_t i = 0; i < size; i++)
-        clean[i] = (unsigned char)key[i] < 0x20 || key[i] == 0x7f ? '?' : key[i];
-    clean[size] = '\0';
-    snprintf(ret_place, PLACE_BYTES, "%.160s%s%s", place, *place ? "." : "", clean);
+        *at++ = (unsigned char)key[i] < 0x20 || key[i] == 0x7f ? '?' : key[i];
+    *at = '\0';
 }
 
 static int check_integer(const cJSON *value, const struct json_rule *rule, const char *place, struct reason *reason)

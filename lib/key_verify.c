@@ -1,5 +1,5 @@
-/* Checking a signature, on libsodium. It is a file of its own so that a program can bring another key_verify, of the same
- * policy, in its place: directoryd does, since it does little else (contrib/directory/signature.c). */
+/* Checking a signature, on libsodium. It is a file of its own so that a program can bring another key_verify, of the
+ * same policy, in its place: directoryd does, since it does little else (contrib/directory/signature.c). */
 
 #include "lib/key.h"
 

@@ -10,38 +10,30 @@
 
 #include "lib/merkle.h"
 
+#include "lib/sha256.h"
+
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 #define MERKLE_SIZE_MAX (UINT64_C(1) << 63)
 
-static void hash_parts(uint8_t prefix, const void *a, size_t a_size, const void *b, size_t b_size,
-                       struct merkle_hash *ret_hash)
-{
-    crypto_hash_sha256_state state;
-
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, &prefix, 1);
-    crypto_hash_sha256_update(&state, a, a_size);
-    if (b_size)
-        crypto_hash_sha256_update(&state, b, b_size);
-    crypto_hash_sha256_final(&state, ret_hash->bytes);
-}
-
 void merkle_leaf(const void *entry, size_t size, struct merkle_hash *ret_hash)
 {
-    hash_parts(0x00, entry, size, NULL, 0, ret_hash);
+    const struct sha256_part parts[] = { { "\0", 1 }, { entry, size } };
+
+    sha256_parts(parts, 2, ret_hash->bytes);
 }
 
 void merkle_node(const struct merkle_hash *left, const struct merkle_hash *right, struct merkle_hash *ret_hash)
 {
-    hash_parts(0x01, left->bytes, MERKLE_HASH_BYTES, right->bytes, MERKLE_HASH_BYTES, ret_hash);
+    const struct sha256_part parts[] = { { "\1", 1 }, { left, sizeof *left }, { right, sizeof *right } };
+
+    sha256_parts(parts, 3, ret_hash->bytes);
 }
 
 void merkle_empty(struct merkle_hash *ret_hash)
 {
-    crypto_hash_sha256(ret_hash->bytes, NULL, 0);
+    sha256("", 0, ret_hash->bytes);
 }
 
 static bool equal(const struct merkle_hash *a, const struct merkle_hash *b)

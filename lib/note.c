@@ -4,9 +4,9 @@
 #include "lib/note.h"
 
 #include "lib/cleanup.h"
+#include "lib/sha256.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <string.h>
 
 #define HASH_BYTES 4
@@ -39,15 +39,11 @@ static void make_key_bytes(const struct note_verifier *verifier, uint8_t ret_byt
 
 static uint32_t key_hash(const struct note_verifier *verifier)
 {
-    crypto_hash_sha256_state state;
-    uint8_t key[KEY_BYTES], hash[crypto_hash_sha256_BYTES];
+    uint8_t key[KEY_BYTES], hash[SHA256_BYTES];
 
     make_key_bytes(verifier, key);
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, (const uint8_t *)verifier->name, strlen(verifier->name));
-    crypto_hash_sha256_update(&state, (const uint8_t *)"\n", 1);
-    crypto_hash_sha256_update(&state, key, sizeof key);
-    crypto_hash_sha256_final(&state, hash);
+    const struct sha256_part parts[] = { { verifier->name, strlen(verifier->name) }, { "\n", 1 }, { key, sizeof key } };
+    sha256_parts(parts, 3, hash);
     return from_big_endian(hash);
 }
 
@@ -123,11 +119,11 @@ int note_witness_parse(const char *text, struct note_verifier *ret_verifier, str
 
 void note_verifier_format(const struct note_verifier *verifier, char ret_text[static NOTE_VKEY_BYTES])
 {
-    char key_text[sodium_base64_ENCODED_LEN(KEY_BYTES, sodium_base64_VARIANT_ORIGINAL)];
+    char key_text[BASE64_TEXT_BYTES(KEY_BYTES)];
     uint8_t key[KEY_BYTES];
 
     make_key_bytes(verifier, key);
-    sodium_bin2base64(key_text, sizeof key_text, key, sizeof key, sodium_base64_VARIANT_ORIGINAL);
+    write_base64(key, sizeof key, key_text);
     snprintf(ret_text, NOTE_VKEY_BYTES, "%s+%08" PRIx32 "+%s", verifier->name, verifier->hash, key_text);
 }
 

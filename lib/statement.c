@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define TYPE_BYTES 64
+#define TYPE_FRONT "application/vnd.zos."
+#define TYPE_BACK "+json"
 
 static const char *const NAMES[STATEMENT_KINDS] = {
     [STATEMENT_BOT] = "bot",       [STATEMENT_FARM] = "farm",           [STATEMENT_INVITE] = "invite",
@@ -24,16 +26,17 @@ const char *statement_kind_name(enum statement_kind kind)
 
 static void make_type(enum statement_kind kind, char ret_type[static TYPE_BYTES])
 {
-    snprintf(ret_type, TYPE_BYTES, "application/vnd.zos.%s+json", NAMES[kind]);
+    snprintf(ret_type, TYPE_BYTES, TYPE_FRONT "%s" TYPE_BACK, NAMES[kind]);
 }
 
 static bool find_kind(const char *type, enum statement_kind *ret_kind)
 {
-    char wanted[TYPE_BYTES];
+    const char *name = strncmp(type, TYPE_FRONT, strlen(TYPE_FRONT)) == 0 ? type + strlen(TYPE_FRONT) : "";
+    size_t length = strcspn(name, "+");
 
     for (unsigned kind = 0; kind < STATEMENT_KINDS; kind++) {
-        make_type(kind, wanted);
-        if (strcmp(type, wanted) == 0) {
+        if (strlen(NAMES[kind]) == length && memcmp(NAMES[kind], name, length) == 0 &&
+            strcmp(name + length, TYPE_BACK) == 0) {
             *ret_kind = kind;
             return true;
         }

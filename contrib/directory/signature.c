@@ -1,8 +1,10 @@
-/* key_verify for directoryd, by the policy of lib/README.md, on lib25519: checking signatures is most of what a statement
- * costs it, and libsodium takes half as long again. The linker takes this one, and leaves lib/key_verify.c in its archive.
+/* key_verify for directoryd, by the policy of lib/README.md, on lib25519: checking signatures is most of what a
+ * statement costs it, and libsodium takes half as long again. The linker takes this one, and leaves lib/key_verify.c in
+ * its archive.
  *
- * lib25519_sign_open compares R with S·B - k·A byte by byte, k reduced modulo L (its doc/api.md; RFC 8032, 5.1.7, without the
- * cofactor). So an R that isn't in its one encoding never fits; the rest of the policy is looked at before. */
+ * lib25519_sign_open compares R with S·B - k·A byte by byte, k reduced modulo L (its doc/api.md; RFC 8032, 5.1.7,
+ * without the cofactor). So an R that isn't in its one encoding never fits; the rest of the policy is looked at before.
+ */
 
 #include "lib/cleanup.h"
 #include "lib/key.h"
@@ -15,8 +17,8 @@
 #define POINT_BYTES 32
 
 /* Little endian: L, the order of the base point, and p, the field's (RFC 8032, 5.1). */
-static const uint8_t ORDER[POINT_BYTES] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-                                            0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
+static const uint8_t ORDER[POINT_BYTES] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
+                                            0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
 static const uint8_t FIELD[POINT_BYTES] = { 0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                             0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                             0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f };
@@ -82,6 +84,6 @@ int key_verify(const uint8_t public[static KEY_PUBLIC_BYTES], const void *messag
         return crypto_sign_verify_detached(signature, message, size, public) == 0; /* needs no memory */
     memcpy(signed_message, signature, KEY_SIGNATURE_BYTES);
     memcpy(signed_message + KEY_SIGNATURE_BYTES, message, size);
-    return lib25519_sign_open(signed_message + signed_size, &opened_size, signed_message, (long long)signed_size, public) ==
-           0;
+    return lib25519_sign_open(signed_message + signed_size, &opened_size, signed_message, (long long)signed_size,
+                              public) == 0;
 }

@@ -7,12 +7,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_BASE64_BYTES 45 /* of 32 bytes, and the NUL */
-#define FRAME_BYTES 160      /* names, brackets, id and index */
+#define HASH_BASE64_BYTES BASE64_TEXT_BYTES(MERKLE_HASH_BYTES)
+#define FRAME_BYTES 160 /* names, brackets, id and index */
 
 void submissions_init(struct submissions *list)
 {
@@ -99,10 +98,10 @@ char *submission_answer(const struct submission *submission, const char *quoted_
                                 submission->statement.id, submission->index, quoted_note);
     for (size_t i = 0; i < proof->count; i++) {
         *at++ = '"';
-        sodium_bin2base64(at, HASH_BASE64_BYTES, proof->hashes[i].bytes, MERKLE_HASH_BYTES,
-                          sodium_base64_VARIANT_ORIGINAL);
-        at += HASH_BASE64_BYTES - 1;
-        at += sprintf(at, i + 1 < proof->count ? "\"," : "\"");
+        at += write_base64(proof->hashes[i].bytes, MERKLE_HASH_BYTES, at);
+        *at++ = '"';
+        if (i + 1 < proof->count)
+            *at++ = ',';
     }
     memcpy(at, "]}", sizeof "]}");
     return answer;

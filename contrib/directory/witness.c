@@ -16,13 +16,13 @@
 #include "lib/cosignature.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/sha256.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <sodium.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
@@ -54,10 +54,10 @@ struct witness {
 
 static void name_log(const struct witness *witness, struct witnessed_log *log)
 {
-    uint8_t hash[crypto_hash_sha256_BYTES];
+    uint8_t hash[SHA256_BYTES];
     char hex[2 * ORIGIN_BYTES + 1];
 
-    crypto_hash_sha256(hash, (const uint8_t *)log->verifier.name, strlen(log->verifier.name));
+    sha256(log->verifier.name, strlen(log->verifier.name), hash);
     encode_hex(hash, ORIGIN_BYTES, hex);
     snprintf(log->path, sizeof log->path, "%.3000s/%s", witness->state, hex);
 }

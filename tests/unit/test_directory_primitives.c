@@ -1,6 +1,11 @@
-/* directoryd's key_verify, on lib25519: the policy's vectors, and whatever else comes, it decides as libsodium does. */
+/* What directoryd has in place of lib's, for speed: signatures (lib25519), SHA-256 and base64 (nettle). Whatever comes,
+ * they decide as libsodium does. */
 
 #include "tests/unit/ed25519_vectors.h"
+
+#include "lib/cleanup.h"
+#include "lib/encode.h"
+#include "lib/sha256.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,6 +99,78 @@ static void s_is_compared_with_the_order_to_the_last_bit(void **state)
     assert_false(verify(&message));
 }
 
+/* In three parts, whose ends lie anywhere in SHA-256's blocks. */
+static void hashes_are_those_of_libsodium(void **state)
+{
+    uint8_t bytes[300], hash[SHA256_BYTES], expected[crypto_hash_sha256_BYTES];
+
+    randombytes_buf(bytes, sizeof bytes);
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        size_t first = randombytes_uniform((uint32_t)size + 1),
+               second = randombytes_uniform((uint32_t)(size - first) + 1);
+        const struct sha256_part parts[] = { { bytes, first },
+                                             { bytes + first, second },
+                                             { bytes + first + second, size - first - second } };
+        crypto_hash_sha256(expected, bytes, size);
+        sha256(bytes, size, hash);
+        assert_memory_equal(hash, expected, sizeof hash);
+        sha256_parts(parts, 3, hash);
+        assert_memory_equal(hash, expected, sizeof hash);
+    }
+}
+
+static void base64_comes_back_as_libsodium_writes_it(void **state)
+{
+    uint8_t bytes[200];
+    char expected[BASE64_TEXT_BYTES(sizeof bytes)];
+
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        size_t again_size;
+        randombytes_buf(bytes, size);
+        sodium_bin2base64(expected, sizeof expected, bytes, size, sodium_base64_VARIANT_ORIGINAL);
+        cleanup_free char *text = encode_base64(bytes, size);
+        assert_string_equal(text, expected);
+        cleanup_free uint8_t *again = decode_base64(text, &again_size);
+        assert_non_null(again);
+        assert_int_equal(again_size, size);
+        assert_memory_equal(again, bytes, size);
+    }
+}
+
+static bool libsodium_takes(const char *text)
+{
+    uint8_t bytes[8];
+    size_t size;
+
+    for (const char *at = text; *at; at++) {
+        if ((unsigned char)*at >= 0x80) /* of which it takes some for '/' (lib/base64.c) */
+            return false;
+    }
+    return sodium_base642bin(bytes, sizeof bytes, text, strlen(text), NULL, &size, NULL,
+                             sodium_base64_VARIANT_ORIGINAL) == 0;
+}
+
+/* Every text of up to five of these characters. */
+static void what_is_not_canonical_base64_is_refused(void **state)
+{
+    static const char characters[] = "AQgw/+=-\n \x80\xaf";
+    const unsigned base = sizeof characters - 1;
+    unsigned texts = 1, taken = 0;
+
+    for (size_t length = 0; length <= 5; length++, texts *= base) {
+        for (unsigned i = 0; i < texts; i++) {
+            char text[6] = { 0 };
+            size_t size;
+            for (unsigned j = 0, n = i; j < length; j++, n /= base)
+                text[j] = characters[n % base];
+            cleanup_free void *bytes = decode_base64(text, &size);
+            assert_int_equal(bytes != NULL, libsodium_takes(text));
+            taken += bytes != NULL;
+        }
+    }
+    assert_true(taken > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +178,9 @@ int main(void)
         cmocka_unit_test(what_was_signed_fits_and_with_any_bit_changed_does_not),
         cmocka_unit_test(random_bytes_are_decided_as_libsodium_does),
         cmocka_unit_test(s_is_compared_with_the_order_to_the_last_bit),
+        cmocka_unit_test(hashes_are_those_of_libsodium),
+        cmocka_unit_test(base64_comes_back_as_libsodium_writes_it),
+        cmocka_unit_test(what_is_not_canonical_base64_is_refused),
     };
 
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
