@@ -13,42 +13,46 @@
  * which are what a replay of the log gives: from `bots` to `contracts`. `presence`, what heartbeats said, isn't of the
  * log. */
 
-#define TABLES_1(INT, TEXT, BYTES, KEYED)                                                                                \
-    "CREATE TABLE meta (name " TEXT " PRIMARY KEY, value " TEXT " NOT NULL)" KEYED ";"                                   \
-    "CREATE TABLE entries (idx " INT " PRIMARY KEY, id " TEXT " NOT NULL UNIQUE, kind " TEXT " NOT NULL,"                \
-    " signer " TEXT " NOT NULL, node " TEXT ", envelope " BYTES " NOT NULL);"                                            \
-    "CREATE INDEX entries_feed ON entries (node, idx) WHERE node IS NOT NULL;"                                           \
-    "CREATE TABLE hashes (level " INT ", idx " INT ", hash " BYTES " NOT NULL, PRIMARY KEY (level, idx))" KEYED ";"      \
-    "CREATE TABLE bots (id " TEXT " PRIMARY KEY, idx " INT " NOT NULL, name " TEXT " NOT NULL UNIQUE,"                   \
-    " description " TEXT " NOT NULL, created " INT " NOT NULL)" KEYED ";"                                                \
-    "CREATE TABLE farms (farm " INT " PRIMARY KEY, id " TEXT " NOT NULL, idx " INT " NOT NULL, bot " TEXT " NOT NULL,"   \
-    " name " TEXT " NOT NULL UNIQUE, description " TEXT " NOT NULL, location " TEXT " NOT NULL, country " TEXT ","       \
-    " created " INT " NOT NULL);"                                                                                        \
-    "CREATE INDEX farms_bot ON farms (bot);"                                                                             \
-    "CREATE TABLE nodes (id " TEXT " PRIMARY KEY, idx " INT " NOT NULL, statement " TEXT " NOT NULL,"                    \
-    " farm " INT " NOT NULL, created " INT " NOT NULL, hostname " TEXT " NOT NULL, os_version " TEXT " NOT NULL,"        \
-    " wireguard_key " TEXT " NOT NULL, sealing_key " TEXT " NOT NULL, cru " INT " NOT NULL, mru " INT " NOT NULL,"       \
-    " sru " INT " NOT NULL, hru " INT " NOT NULL, disks " TEXT " NOT NULL, machine " TEXT " NOT NULL,"                   \
-    " interfaces " TEXT " NOT NULL)" KEYED ";"                                                                           \
-    "CREATE INDEX nodes_farm ON nodes (farm, id);"                                                                       \
-    "CREATE TABLE invites (id " TEXT " PRIMARY KEY, uses " INT " NOT NULL)" KEYED ";"                                    \
-    "CREATE TABLE invite_uses (invite " TEXT ", node " TEXT ", PRIMARY KEY (invite, node))" KEYED ";"                    \
-    "CREATE TABLE contracts (idx " INT " PRIMARY KEY, id " TEXT " NOT NULL UNIQUE, bot " TEXT " NOT NULL,"               \
-    " node " TEXT " NOT NULL, created " INT " NOT NULL, expires " INT " NOT NULL, cru " INT " NOT NULL,"                 \
-    " mru " INT " NOT NULL, sru " INT " NOT NULL, hru " INT " NOT NULL, private " INT " NOT NULL,"                       \
-    " state " TEXT " NOT NULL, result " TEXT ", cancelled " INT " NOT NULL);"                                            \
-    "CREATE INDEX contracts_bot ON contracts (bot, idx);"                                                                \
-    "CREATE INDEX contracts_node ON contracts (node, idx);"                                                              \
-    "CREATE INDEX contracts_live ON contracts (node, expires) WHERE cancelled = 0 AND state <> 'stopped';" /* What       \
-                                                                                                              heartbeats \
-                                                                                                              said:      \
-                                                                                                              not of     \
-                                                                                                              the log,   \
-                                                                                                              written    \
-                                                                                                              now and    \
-                                                                                                              then. */   \
-    "CREATE TABLE presence (node " TEXT " PRIMARY KEY, last_seen " INT " NOT NULL, created " INT " NOT NULL,"            \
+#define LOG_1(INT, TEXT, BYTES, KEYED)                                                                                 \
+    "CREATE TABLE meta (name " TEXT " PRIMARY KEY, value " TEXT " NOT NULL)" KEYED ";"                                 \
+    "CREATE TABLE entries (idx " INT " PRIMARY KEY, id " TEXT " NOT NULL UNIQUE, kind " TEXT " NOT NULL,"              \
+    " signer " TEXT " NOT NULL, node " TEXT ", envelope " BYTES " NOT NULL);"                                          \
+    "CREATE INDEX entries_feed ON entries (node, idx) WHERE node IS NOT NULL;"                                         \
+    "CREATE TABLE hashes (level " INT ", idx " INT ", hash " BYTES " NOT NULL, PRIMARY KEY (level, idx))" KEYED ";"
+
+#define PRINCIPALS_1(INT, TEXT, BYTES, KEYED)                                                                          \
+    "CREATE TABLE bots (id " TEXT " PRIMARY KEY, idx " INT " NOT NULL, name " TEXT " NOT NULL UNIQUE,"                 \
+    " description " TEXT " NOT NULL, created " INT " NOT NULL)" KEYED ";"                                              \
+    "CREATE TABLE farms (farm " INT " PRIMARY KEY, id " TEXT " NOT NULL, idx " INT " NOT NULL, bot " TEXT " NOT NULL," \
+    " name " TEXT " NOT NULL UNIQUE, description " TEXT " NOT NULL, location " TEXT " NOT NULL, country " TEXT ","     \
+    " created " INT " NOT NULL);"                                                                                      \
+    "CREATE INDEX farms_bot ON farms (bot);"                                                                           \
+    "CREATE TABLE nodes (id " TEXT " PRIMARY KEY, idx " INT " NOT NULL, statement " TEXT " NOT NULL,"                  \
+    " farm " INT " NOT NULL, created " INT " NOT NULL, hostname " TEXT " NOT NULL, os_version " TEXT " NOT NULL,"      \
+    " wireguard_key " TEXT " NOT NULL, sealing_key " TEXT " NOT NULL, cru " INT " NOT NULL, mru " INT " NOT NULL,"     \
+    " sru " INT " NOT NULL, hru " INT " NOT NULL, disks " TEXT " NOT NULL, machine " TEXT " NOT NULL,"                 \
+    " interfaces " TEXT " NOT NULL)" KEYED ";"                                                                         \
+    "CREATE INDEX nodes_farm ON nodes (farm, id);"
+
+#define CONTRACTS_1(INT, TEXT, BYTES, KEYED)                                                                           \
+    "CREATE TABLE invites (id " TEXT " PRIMARY KEY, uses " INT " NOT NULL)" KEYED ";"                                  \
+    "CREATE TABLE invite_uses (invite " TEXT ", node " TEXT ", PRIMARY KEY (invite, node))" KEYED ";"                  \
+    "CREATE TABLE contracts (idx " INT " PRIMARY KEY, id " TEXT " NOT NULL UNIQUE, bot " TEXT " NOT NULL,"             \
+    " node " TEXT " NOT NULL, created " INT " NOT NULL, expires " INT " NOT NULL, cru " INT " NOT NULL,"               \
+    " mru " INT " NOT NULL, sru " INT " NOT NULL, hru " INT " NOT NULL, private " INT " NOT NULL,"                     \
+    " state " TEXT " NOT NULL, result " TEXT ", cancelled " INT " NOT NULL);"                                          \
+    "CREATE INDEX contracts_bot ON contracts (bot, idx);"                                                              \
+    "CREATE INDEX contracts_node ON contracts (node, idx);"                                                            \
+    "CREATE INDEX contracts_live ON contracts (node, expires) WHERE cancelled = 0 AND state <> 'stopped';"
+
+/* What heartbeats said, written now and then: not of the log. */
+#define PRESENCE_1(INT, TEXT, BYTES, KEYED)                                                                            \
+    "CREATE TABLE presence (node " TEXT " PRIMARY KEY, last_seen " INT " NOT NULL, created " INT " NOT NULL,"          \
     " cru " INT " NOT NULL, mru " INT " NOT NULL, sru " INT " NOT NULL, hru " INT " NOT NULL)" KEYED ";"
+
+#define TABLES_1(INT, TEXT, BYTES, KEYED)                                                                              \
+    LOG_1(INT, TEXT, BYTES, KEYED)                                                                                     \
+    PRINCIPALS_1(INT, TEXT, BYTES, KEYED) CONTRACTS_1(INT, TEXT, BYTES, KEYED) PRESENCE_1(INT, TEXT, BYTES, KEYED)
 
 /* ---- Version 2: the writer's epoch, sums that are kept rather than counted, and indexes for every filter.
  *

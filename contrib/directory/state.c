@@ -249,6 +249,8 @@ static void read_slots(struct store *store, struct state_totals *totals)
 }
 
 #define TOTAL(column) "CAST(coalesce(sum(" column "), 0) AS BIGINT)"
+#define PAIR(name) TOTAL(name "_high") ", " TOTAL(name "_low")
+#define PAIRS PAIR("cru") ", " PAIR("mru") ", " PAIR("sru") ", " PAIR("hru")
 
 /* What expires in a later hour is a sum of sums; what expires in this one is looked at one by one. */
 static void read_live(struct store *store, int64_t now_s, struct state_totals *totals)
@@ -256,20 +258,8 @@ static void read_live(struct store *store, int64_t now_s, struct state_totals *t
     cleanup_rows struct store_rows later, now;
     int64_t hour = now_s / HOUR_S;
 
-    store_select(
-        store, &later,
-        "SELECT " TOTAL("count") ", " TOTAL("cru_high") ", " TOTAL("cru_low") ", " TOTAL("mru_high") ", " TOTAL(
-            "mru_low") ", " TOTAL("sru_high") ", " TOTAL("sru_low") ", " TOTAL("hru_high") ", " TOTAL("hru_low") " FROM"
-                                                                                                                 " tota"
-                                                                                                                 "ls "
-                                                                                                                 "WHERE"
-                                                                                                                 " slot"
-                                                                                                                 " > "
-                                                                                                                 "$1 "
-                                                                                                                 "AND "
-                                                                                                                 "slot "
-                                                                                                                 ">= 0",
-        VALUE_INTEGER(hour));
+    store_select(store, &later, "SELECT " TOTAL("count") ", " PAIRS " FROM totals WHERE slot > $1 AND slot >= 0",
+                 VALUE_INTEGER(hour));
     if (store_next(&later)) {
         totals->contracts_live = store_integer(&later, 0);
         totals->reserved = read_sums(&later, 1);
