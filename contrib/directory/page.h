@@ -20,7 +20,7 @@ struct page_view {
 };
 
 struct page_query {
-    char sql[2048];
+    char sql[3072];
     struct store_value values[PAGE_QUERY_FILTERS];
     size_t count;
 };

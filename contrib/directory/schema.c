@@ -92,12 +92,24 @@
     "CREATE UNLOGGED TABLE answers (front TEXT NOT NULL, number BIGINT NOT NULL, status BIGINT NOT NULL,"              \
     " idx BIGINT NOT NULL, reason TEXT NOT NULL, written BIGINT NOT NULL, PRIMARY KEY (front, number));"
 
+/* ---- Version 3: a contract's `live_until` is when it expires, and null once it is cancelled or stopped. So an index
+ * has all that a sum over a node's live contracts needs, and nothing that changes while a contract lives. */
+
+#define TABLES_3(INT, TEXT, BYTES, KEYED)                                                                              \
+    "ALTER TABLE contracts ADD COLUMN live_until " INT ";"                                                             \
+    "UPDATE contracts SET live_until = expires WHERE cancelled = 0 AND state <> 'stopped';"                            \
+    "DROP INDEX contracts_live;"                                                                                       \
+    "DROP INDEX contracts_ending;"                                                                                     \
+    "CREATE INDEX contracts_live ON contracts (node, live_until, cru, mru, sru, hru) WHERE live_until IS NOT NULL;"    \
+    "CREATE INDEX contracts_ending ON contracts (live_until) WHERE live_until IS NOT NULL;"
+
 #define FOR_SQLITE(tables) tables("INTEGER", "TEXT", "BLOB", " WITHOUT ROWID")
 #define FOR_POSTGRESQL(tables) tables("BIGINT", "TEXT COLLATE \"C\"", "BYTEA", "")
 
 static const char *const STEPS[SCHEMA_VERSION][SCHEMA_DIALECTS] = {
     { FOR_SQLITE(TABLES_1), FOR_POSTGRESQL(TABLES_1) },
     { FOR_SQLITE(TABLES_2), FOR_POSTGRESQL(TABLES_2) EXCHANGE_2 },
+    { FOR_SQLITE(TABLES_3), FOR_POSTGRESQL(TABLES_3) },
 };
 
 #define LOG(name, columns, count, keys)                                                                                \
@@ -120,7 +132,8 @@ const struct schema_table SCHEMA_TABLES[] = {
          17, 1),
     VIEW("invites", "id, uses", 2, 1),
     VIEW("invite_uses", "invite, node", 2, 2),
-    VIEW("contracts", "idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result, cancelled", 14,
+    VIEW("contracts",
+         "idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result, cancelled, live_until", 15,
          1),
     VIEW("totals", "slot, count, cru_high, cru_low, mru_high, mru_low, sru_high, sru_low, hru_high, hru_low", 10, 1),
     LOG("presence", "node, last_seen, created, cru, mru, sru, hru, nonces", 8, 1),

@@ -5,7 +5,7 @@
 
 #include "contrib/directory/store.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* Columns of the steps: struct store_backend says which it understands. */
 enum { SCHEMA_SQLITE, SCHEMA_POSTGRESQL, SCHEMA_DIALECTS };

@@ -47,9 +47,7 @@ struct resources state_reserved(struct store *store, const char *node, int64_t n
     cleanup_rows struct store_rows rows;
     struct resources sum = { 0 };
 
-    store_select(store, &rows,
-                 "SELECT cru, mru, sru, hru FROM contracts WHERE node = $1 AND expires > $2 AND cancelled = 0"
-                 " AND state <> 'stopped'",
+    store_select(store, &rows, "SELECT cru, mru, sru, hru FROM contracts WHERE node = $1 AND live_until > $2",
                  VALUE_TEXT(node), VALUE_INTEGER(now_s));
     while (store_next(&rows))
         sum = resources_add(sum, read_resources(&rows, 0));
@@ -193,14 +191,13 @@ static void add_total(struct store *store, int64_t slot, int64_t count, int64_t 
                      values, 10);
 }
 
-/* A contract that was live until now is cancelled or stopped. */
-static void end_contract(struct store *store, const char *id)
+/* A contract is cancelled or stopped: if it was live until now, it leaves the totals. */
+static void end_total(struct store *store, const char *id)
 {
     struct store_rows rows;
 
     store_select(store, &rows,
-                 "SELECT expires, cru, mru, sru, hru FROM contracts WHERE id = $1 AND cancelled = 0"
-                 " AND state <> 'stopped'",
+                 "SELECT live_until, cru, mru, sru, hru FROM contracts WHERE id = $1 AND live_until IS NOT NULL",
                  VALUE_TEXT(id));
     bool live = store_next(&rows);
     int64_t expires = store_integer(&rows, 0);
@@ -264,9 +261,7 @@ static void read_live(struct store *store, int64_t now_s, struct state_totals *t
         totals->contracts_live = store_integer(&later, 0);
         totals->reserved = read_sums(&later, 1);
     }
-    store_select(store, &now,
-                 "SELECT cru, mru, sru, hru FROM contracts WHERE expires > $1 AND expires < $2 AND cancelled = 0"
-                 " AND state <> 'stopped'",
+    store_select(store, &now, "SELECT cru, mru, sru, hru FROM contracts WHERE live_until > $1 AND live_until < $2",
                  VALUE_INTEGER(now_s), VALUE_INTEGER((hour + 1) * HOUR_S));
     while (store_next(&now)) {
         totals->contracts_live++;
@@ -387,12 +382,36 @@ static void apply_contract(struct store *store, uint64_t index, const struct sta
     add_total(store, slot_of(json_integer(payload, "expires")), 1, 1, reserves);
     store_run(store,
               "INSERT INTO contracts (idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result,"
-              " cancelled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', NULL, 0)",
+              " cancelled, live_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', NULL, 0, $6)",
               VALUE_INTEGER(index), VALUE_TEXT(statement->id), VALUE_TEXT(statement->signer_id),
               VALUE_TEXT(json_string(payload, "node")), VALUE_INTEGER(statement->created),
               VALUE_INTEGER(json_integer(payload, "expires")), VALUE_INTEGER(reserves.cru_milli),
               VALUE_INTEGER(reserves.mru_bytes), VALUE_INTEGER(reserves.sru_bytes), VALUE_INTEGER(reserves.hru_bytes),
               VALUE_INTEGER(json_member(payload, "private") != NULL));
+}
+
+static void apply_cancel(struct store *store, const struct statement *statement)
+{
+    const char *contract = json_string(statement->payload, "contract");
+
+    end_total(store, contract);
+    store_run(store, "UPDATE contracts SET cancelled = 1, live_until = NULL WHERE id = $1", VALUE_TEXT(contract));
+}
+
+/* Without live_until where it stays: SQLite writes every index anew that has a column which is set. */
+static void apply_result(struct store *store, const struct statement *statement)
+{
+    const char *contract = json_string(statement->payload, "contract");
+    const char *contract_state = json_string(statement->payload, "state");
+
+    if (strcmp(contract_state, "stopped") == 0) {
+        end_total(store, contract);
+        store_run(store, "UPDATE contracts SET state = $1, result = $2, live_until = NULL WHERE id = $3",
+                  VALUE_TEXT(contract_state), VALUE_TEXT(statement->id), VALUE_TEXT(contract));
+        return;
+    }
+    store_run(store, "UPDATE contracts SET state = $1, result = $2 WHERE id = $3", VALUE_TEXT(contract_state),
+              VALUE_TEXT(statement->id), VALUE_TEXT(contract));
 }
 
 void state_apply(struct store *store, uint64_t index, const struct statement *statement, const struct statement *invite)
@@ -412,16 +431,10 @@ void state_apply(struct store *store, uint64_t index, const struct statement *st
         apply_contract(store, index, statement);
         break;
     case STATEMENT_CANCEL:
-        end_contract(store, json_string(statement->payload, "contract"));
-        store_run(store, "UPDATE contracts SET cancelled = 1 WHERE id = $1",
-                  VALUE_TEXT(json_string(statement->payload, "contract")));
+        apply_cancel(store, statement);
         break;
     case STATEMENT_RESULT:
-        if (strcmp(json_string(statement->payload, "state"), "stopped") == 0)
-            end_contract(store, json_string(statement->payload, "contract"));
-        store_run(store, "UPDATE contracts SET state = $1, result = $2 WHERE id = $3",
-                  VALUE_TEXT(json_string(statement->payload, "state")), VALUE_TEXT(statement->id),
-                  VALUE_TEXT(json_string(statement->payload, "contract")));
+        apply_result(store, statement);
         break;
     default:
         break; /* the rules let nothing else in */

@@ -54,7 +54,8 @@ static cJSON *make_node(struct directory *directory, const struct store_rows *ro
     static const char *const texts[] = { "hostname", "os_version", "wireguard_key", "sealing_key" };
     static const char *const raws[] = { "disks", "machine", "interfaces" };
     const struct seen *recent = presence_recent(directory->presence, store_text(rows, 0));
-    struct resources resources = page_read_resources(rows, 9), reserved = page_read_resources(rows, RESERVED);
+    struct resources resources = page_read_resources(rows, 9);
+    struct resources reserved = resources_add((struct resources){ 0 }, page_read_resources(rows, RESERVED));
     struct resources used = recent ? recent->used : page_read_resources(rows, USED);
     int64_t last_seen = recent ? recent->last_seen_s : store_integer(rows, LAST_SEEN);
     bool is_up = last_seen >= view_up_since(directory) && last_seen <= view_up_until();
@@ -83,18 +84,19 @@ static cJSON *make_node(struct directory *directory, const struct store_rows *ro
     return item;
 }
 
-/* The sums can't overflow: what a node's live contracts reserve was at most its resources when the last one came. */
-#define RESERVES(column)                                                                                               \
-    "(SELECT CAST(coalesce(sum(c." column "), 0) AS BIGINT) FROM contracts c WHERE c.node = n.id AND c.expires > $1"   \
-    " AND c.cancelled = 0 AND c.state <> 'stopped')"
+/* What the node's live contracts reserve of one kind, from an index alone; null: they are none. The sum is made of two,
+ * which can't overflow, and saturates as resources_add does: nobody's contracts may make SQL's sum() fail. */
+#define RESERVED_OF(column)                                                                                            \
+    "(SELECT CAST(CASE WHEN sum(c." column " >> 32) > 2097151 THEN 9007199254740991 ELSE sum(c." column                \
+    " >> 32) * 4294967296 + sum(c." column " & 4294967295) END AS BIGINT) FROM contracts c WHERE c.node = n.id"        \
+    " AND c.live_until > $1)"
+#define RESERVED_OF_ALL RESERVED_OF("cru") ", " RESERVED_OF("mru") ", " RESERVED_OF("sru") ", " RESERVED_OF("hru")
 
 static const struct page_view NODES = {
-    .select = "SELECT n.id, n.idx, n.statement, n.farm, n.created, n.hostname, n.os_version, n.wireguard_key,"
-              " n.sealing_key, n.cru, n.mru, n.sru, n.hru, n.disks, n.machine, n.interfaces, n.country,"
-              " " RESERVES("cru") ", " RESERVES("mru") ", " RESERVES("sru") ", " RESERVES(
-                  "hru") ","
-                         " p.last_seen, p.cru, p.mru, p.sru, p.hru FROM nodes n LEFT JOIN presence p ON p.node = n.id "
-                         "WHERE true",
+    .select =
+        "SELECT n.id, n.idx, n.statement, n.farm, n.created, n.hostname, n.os_version, n.wireguard_key,"
+        " n.sealing_key, n.cru, n.mru, n.sru, n.hru, n.disks, n.machine, n.interfaces, n.country, " RESERVED_OF_ALL
+        ", p.last_seen, p.cru, p.mru, p.sru, p.hru FROM nodes n LEFT JOIN presence p ON p.node = n.id WHERE true",
     .columns = 26,
     .order = "n.id",
     .key = "n.id =",

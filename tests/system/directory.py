@@ -284,7 +284,7 @@ def feeds(directory, world):
         answers = [future.result(10) for future in waiting]
     check(all([e["envelope"] for e in a["entries"]] == [cancel] for a in answers) and time.monotonic() - began < 5,
           f"50 who wait have the cancel {time.monotonic() - began:.2f} s after it was sent")
-    check(directory.ask("POST", "/v1/statements", alice.sign("cancel", contract=world["contract_id"], created=int(time.time()) - 1)).status
+    check(directory.ask("POST", "/v1/statements", alice.sign("cancel", contract=world["contract_id"], created=int(time.time()) - 9)).status
           == 409, "cancelled already: 409")
     check(directory.get(f"/v1/nodes/{node.id}")["reserved"]["cru_milli"] == 0, "a cancelled contract reserves nothing")
     directory.post(node.sign("result", contract=world["contract_id"], state="stopped", workloads=[]))

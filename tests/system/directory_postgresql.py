@@ -20,6 +20,16 @@ from process import ROOT, Process, program
 from story import Failed, check, poll, run, skip, step
 
 ROUNDS = 6
+VERSION_2 = """ALTER TABLE contracts DROP COLUMN live_until;
+CREATE INDEX contracts_live ON contracts (node, expires) WHERE cancelled = 0 AND state <> 'stopped';
+CREATE INDEX contracts_ending ON contracts (expires) WHERE cancelled = 0 AND state <> 'stopped';
+UPDATE schema_version SET version = 2"""  # what schema.c's third step began with
+
+MOST = 2 ** 53 - 1
+OVERFULL = f"""WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 1100)
+INSERT INTO contracts (idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result, cancelled, live_until)
+SELECT 100000 + i, 'made-' || i, 'nobody', (SELECT min(id) FROM nodes), 1, 4000000000, {MOST}, {MOST}, {MOST}, {MOST}, 0, 'pending', NULL, 0, 4000000000
+FROM numbers"""  # more than 64 bits have room for
 
 
 def command(*words, status=0):
@@ -179,6 +189,8 @@ def migrations(server, directories, folder):
     poll(lambda: "in the database" in subprocess.run([program("directoryd"), "migrate", there, back], capture_output=True, text=True,
                                                      timeout=120).stdout, 30, "the one that was killed to go on")
     command("verify", "--store", there)
+    server.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", back, "-c", VERSION_2)
+    check("older than" in command("verify", "--store", back, status=1), "a database of version 2")
     moved = Directory(folder, url=back, name="moved")
     check(moved.checkpoint() == notes[0], "it signs the very checkpoint, killed in the middle or not")
     entries = check_log(moved)
@@ -204,6 +216,15 @@ def signed_over(server, url):
     return server.run("psql", "-X", "-A", "-t", "-q", "-d", url, "-c", "SELECT value FROM meta WHERE name = 'checkpoint'").stdout
 
 
+def overfull(directory):
+    """What no rule lets in, but a clock that went back could make so."""
+    nodes = sorted(directory.get("/v1/nodes?limit=1000")["items"], key=lambda node: node["id"])
+    full = dict.fromkeys(SMALL, MOST)
+    check(nodes[0]["reserved"] == full != nodes[1]["reserved"], "sums beyond 64 bits are the largest number, not a failure")
+    check(nodes[0]["id"] not in [n["id"] for n in directory.get("/v1/nodes?mru_min=1")["items"]], "and nothing is left of that node")
+    directory.get("/v1/stats")
+
+
 def old_copy(server, moved):
     step("an old copy of the database is put back")
     server.psql("CREATE DATABASE old TEMPLATE second")
@@ -219,6 +240,8 @@ def old_copy(server, moved):
     moved.url = server.url.replace("/postgres", "/second")
     moved.start()
     check(moved.get("/v1/bots?limit=1000")["items"], "over the right one it starts")
+    server.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", moved.url, "-c", OVERFULL, check=True)
+    overfull(moved)
     moved.process.stop()
 
 
@@ -235,20 +258,44 @@ def witnessed(server, folder):
     directory.process.stop()
 
 
-def first_light(folder):
-    step("a store of the first version")
-    path, key = folder / "first.sqlite", folder / "first-key"
+def older(folder, version):
+    """directoryd over the store of an older version (tests/fixtures), which it has brought up to date."""
+    path, key = folder / f"version-{version}.sqlite", folder / "first-key"
     key.write_text("".join(f"{i:02x}" for i in range(32)) + "\n")
     key.chmod(0o600)
     with sqlite3.connect(path) as database:
-        database.executescript((ROOT / "tests" / "fixtures" / "directory-1.sql").read_text())
+        database.executescript((ROOT / "tests" / "fixtures" / f"directory-{version}.sql").read_text())
     database.close()
     copy = folder / "copy.sqlite"
     copy.write_bytes(path.read_bytes())
     check("older than" in command("verify", "--store", f"sqlite:{copy}", status=1), "isn't read as it is")
-    directory = Directory(folder, ("--key", key), url=f"sqlite:{path}", name="first")
-    entries = check_log(directory)
-    check_views(directory, entries)
+    directory = Directory(folder, ("--key", key), url=f"sqlite:{path}", name=f"version-{version}")
+    check_views(directory, check_log(directory))
+    return directory, path
+
+
+def second(folder):
+    step("a store of version 2")
+    directory, path = older(folder, 2)
+    stats, reserved = directory.get("/v1/stats"), {n["hostname"]: n["reserved"] for n in directory.get("/v1/nodes")["items"]}
+    once = {**SMALL, "sru_bytes": GIB}
+    check((stats["statements"], stats["contracts"], stats["contracts_live"]) == (21, 8, 3)
+          and reserved == {"n1": {key: 2 * value for key, value in once.items()}, "n2": once}, "is brought up to date: three contracts are live")
+    live = [c for c in directory.get("/v1/contracts")["items"] if c["state"] == "pending" and not c["cancelled"] and c["expires"] > time.time()]
+    check(len(live) == 2, "two of them pending")
+    directory.process.stop()
+    check("verified" in command("verify", "--store", f"sqlite:{path}"), "it is what a replay of its log gives")
+    with sqlite3.connect(path) as database:
+        database.execute(OVERFULL)
+    database.close()
+    directory.start()
+    overfull(directory)
+    directory.process.stop()
+
+
+def first_light(folder):
+    step("a store of the first version")
+    directory, path = older(folder, 1)
     stats = directory.get("/v1/stats")
     check((stats["statements"], stats["bots"], stats["farms"], stats["nodes"], stats["contracts"]) == (17, 2, 2, 2, 5)
           and stats["resources"]["cru_milli"] == 12000, "is brought up to date, totals and all")
@@ -263,6 +310,7 @@ def first_light(folder):
 
 def story(folder):
     first_light(folder)
+    second(folder)
     step("a PostgreSQL of our own")
     try:
         server = PostgreSQL(folder / "postgresql")
