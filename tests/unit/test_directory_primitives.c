@@ -74,7 +74,7 @@ static void random_bytes_are_decided_as_libsodium_does(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         struct signed_message message;
         randombytes_buf(&message, sizeof message);
-        message.size = (size_t)round;
+        message.size = (size_t)round % MESSAGE_BYTES_MAX;
         if (round % 2)
             memset(message.signature + 33, 0, 31); /* an S that isn't refused before the points are looked at */
         assert_false(verify(&message));
@@ -97,6 +97,49 @@ static void s_is_compared_with_the_order_to_the_last_bit(void **state)
     assert_false(verify(&message));
     memcpy(message.signature + 32, order, sizeof order);
     assert_false(verify(&message));
+}
+
+/* A point of order 8, and its multiples: all eight that have small order. */
+static void make_torsion(uint8_t ret_points[8][32])
+{
+    static const uint8_t order_8[32] = { 0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+                                         0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+                                         0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05 };
+
+    memset(ret_points, 0, 32);
+    ret_points[0][0] = 1;
+    for (int i = 1; i < 8; i++)
+        assert_int_equal(crypto_core_ed25519_add(ret_points[i], ret_points[i - 1], order_8), 0);
+}
+
+/* a·B + T1 signs with r·B + T2: good where T2 is -k·T1, of all eight. */
+static void keys_of_mixed_order_are_decided_as_libsodium_does(void **state)
+{
+    uint8_t torsion[8][32], a[32], r[32], k[32], wide[64];
+    int good = 0;
+
+    make_torsion(torsion);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct signed_message message = { .size = 8 };
+        crypto_hash_sha512_state hash;
+        crypto_core_ed25519_scalar_random(a);
+        crypto_core_ed25519_scalar_random(r);
+        crypto_scalarmult_ed25519_base_noclamp(message.public, a);
+        crypto_scalarmult_ed25519_base_noclamp(message.signature, r);
+        crypto_core_ed25519_add(message.public, message.public, torsion[round % 8]);
+        crypto_core_ed25519_add(message.signature, message.signature, torsion[round / 8 % 8]);
+        randombytes_buf(message.bytes, message.size);
+        crypto_hash_sha512_init(&hash);
+        crypto_hash_sha512_update(&hash, message.signature, 32);
+        crypto_hash_sha512_update(&hash, message.public, 32);
+        crypto_hash_sha512_update(&hash, message.bytes, message.size);
+        crypto_hash_sha512_final(&hash, wide);
+        crypto_core_ed25519_scalar_reduce(k, wide);
+        crypto_core_ed25519_scalar_mul(k, k, a);
+        crypto_core_ed25519_scalar_add(message.signature + 32, r, k);
+        good += verify(&message);
+    }
+    assert_in_range(good, ROUNDS / 32, ROUNDS / 2); /* one in eight */
 }
 
 /* In three parts, whose ends lie anywhere in SHA-256's blocks. */
@@ -178,6 +221,7 @@ int main(void)
         cmocka_unit_test(what_was_signed_fits_and_with_any_bit_changed_does_not),
         cmocka_unit_test(random_bytes_are_decided_as_libsodium_does),
         cmocka_unit_test(s_is_compared_with_the_order_to_the_last_bit),
+        cmocka_unit_test(keys_of_mixed_order_are_decided_as_libsodium_does),
         cmocka_unit_test(hashes_are_those_of_libsodium),
         cmocka_unit_test(base64_comes_back_as_libsodium_writes_it),
         cmocka_unit_test(what_is_not_canonical_base64_is_refused),
