@@ -14,15 +14,6 @@ size_t write_base64(const void *bytes, size_t size, char *ret_text)
     return BASE64_TEXT_BYTES(size) - 1;
 }
 
-char *encode_base64(const void *bytes, size_t size)
-{
-    char *text = malloc(BASE64_TEXT_BYTES(size));
-
-    if (text)
-        write_base64(bytes, size, text);
-    return text;
-}
-
 /* libsodium (1.0.18 at least) compares characters as sign-extended ints and so takes any byte beyond ASCII for '/'. */
 static bool is_ascii(const char *text)
 {

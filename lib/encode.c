@@ -91,7 +91,16 @@ bool decode_id(const char *text, uint8_t ret_bytes[static ID_BYTES])
     return true;
 }
 
-/* ---- Base64 for URLs: the other text (base64.c) without its padding, and with two other characters. */
+/* ---- Base64 (base64.c), and that for URLs: the same text without its padding, and with two other characters. */
+
+char *encode_base64(const void *bytes, size_t size)
+{
+    char *text = malloc(BASE64_TEXT_BYTES(size));
+
+    if (text)
+        write_base64(bytes, size, text);
+    return text;
+}
 
 static void replace(char *text, const char *from, const char *to)
 {

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-int reason_refuse(struct reason *reason, const char *place, const char *rule, ...)
+int(reason_refuse)(struct reason *reason, const char *place, const char *rule, ...)
 {
     va_list arguments;
     size_t used = 0;
@@ -22,7 +22,7 @@ int reason_refuse(struct reason *reason, const char *place, const char *rule, ..
     return REFUSED;
 }
 
-int reason_prefix(struct reason *reason, const char *prefix)
+int(reason_prefix)(struct reason *reason, const char *prefix)
 {
     struct reason inner;
 

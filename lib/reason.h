@@ -19,3 +19,9 @@ __attribute__((format(printf, 3, 4))) int reason_refuse(struct reason *reason, c
 
 /* Puts "prefix: " before what the reason says already, as it travels outward. Always returns REFUSED. */
 int reason_prefix(struct reason *reason, const char *prefix);
+
+/* clang's analyzer looks at one file at a time. */
+#ifdef __clang_analyzer__
+#define reason_refuse(...) ((reason_refuse)(__VA_ARGS__), REFUSED)
+#define reason_prefix(reason, prefix) ((reason_prefix)(reason, prefix), REFUSED)
+#endif

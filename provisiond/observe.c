@@ -44,7 +44,7 @@ static int move_to_disk(struct node *node, const cJSON *pools)
 {
     struct paths paths;
     char path[PATH_BYTES];
-    struct key *key;
+    struct key *key = NULL;
     int r;
 
     paths_set(&paths, node->paths.root, true);

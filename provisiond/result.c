@@ -186,7 +186,7 @@ static void on_done(void *context)
 static int sign(struct node *node, struct journal_result *result)
 {
     cleanup_json cJSON *payload = NULL;
-    char *envelope;
+    char *envelope = NULL;
     struct reason reason = { 0 };
     int64_t now = node_now(node);
     int r;

@@ -247,7 +247,8 @@ int check_folder(const char *dir, FILE *out)
         free(files[i]);
     }
     free(files);
-    qsort(check.entries, check.count, sizeof *check.entries, compare); /* "a.yaml" and "a-b.yaml" sort otherwise */
+    if (check.entries)
+        qsort(check.entries, check.count, sizeof *check.entries, compare); /* "a.yaml" and "a-b.yaml" sort otherwise */
     look_at_order(&check);
     fprintf(out, "%s: %zu unit%s, %u error%s, %u warning%s\n", dir, check.count, check.count == 1 ? "" : "s",
             check.errors, check.errors == 1 ? "" : "s", check.warnings, check.warnings == 1 ? "" : "s");

@@ -78,8 +78,8 @@ static void tell(void)
         told = write(kernel, record, record_size + 1) > 0;
         close(kernel);
     }
-    if (!told && write(STDOUT_FILENO, record + strlen(KERNEL_LEVEL), record_size + 1 - strlen(KERNEL_LEVEL)) < 0)
-        told = false; /* there is nobody left to tell */
+    if (!told) /* and if that fails there is nobody left to tell */
+        (void)!write(STDOUT_FILENO, record + strlen(KERNEL_LEVEL), record_size + 1 - strlen(KERNEL_LEVEL));
     record_size = 0;
 }
 

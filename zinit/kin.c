@@ -70,7 +70,7 @@ static pid_t parent_of(pid_t pid)
 /* Calls for each child of the process (of the thread that leads it). */
 static void each_child(pid_t pid, void (*on_child)(pid_t child, void *context), void *context)
 {
-    char text[CHILDREN_BYTES], file[40], *from = text, *end;
+    char text[CHILDREN_BYTES], file[40], *from, *end;
     size_t kept = 0;
     ssize_t size;
     int fd;

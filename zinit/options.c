@@ -57,7 +57,7 @@ static bool read_stage(int argc, char **argv, const char *spelling, struct optio
             options->dir = optarg;
             break;
         case 'b':
-            if (!read_lines(optarg, &options->lines))
+            if (!optarg || !read_lines(optarg, &options->lines))
                 return false;
             break;
         case 'C':

@@ -86,7 +86,7 @@ static int choose_node(struct plan *plan, struct reason *reason)
 
     if (!wanted)
         wanted = plan->deployment.node;
-    if (strcmp(wanted, "auto") == 0)
+    if (!wanted || strcmp(wanted, "auto") == 0)
         return node_pick(plan->session, plan->needs, &plan->node, reason);
     result = node_open(plan->session, wanted, &plan->node, reason);
     if (result)

@@ -138,9 +138,10 @@ static void add_deployment(struct fill *fill, const struct key *bot, unsigned nu
 
 static void fill_all(struct fill *fill)
 {
-    unsigned nodes = (unsigned)(fill->wanted / NODE_EVERY) + 1;
+    unsigned nodes = 1 + (unsigned)(fill->wanted / NODE_EVERY);
     struct key *bot = grid_key(GRID_BOT, 0);
 
+    must(nodes > 0, "too large a SIZE");
     add(fill, grid_bot(0));
     add(fill, grid_farm());
     for (unsigned number = 0; number < nodes; number++)

@@ -19,15 +19,6 @@ size_t write_base64(const void *bytes, size_t size, char *ret_text)
     return length;
 }
 
-char *encode_base64(const void *bytes, size_t size)
-{
-    char *text = malloc(BASE64_TEXT_BYTES(size));
-
-    if (text)
-        write_base64(bytes, size, text);
-    return text;
-}
-
 /* nettle passes over white space and doesn't look at bits left over: the one text of the bytes is made again. */
 static bool is_text_of(const char *text, size_t length, const uint8_t *bytes, size_t size)
 {

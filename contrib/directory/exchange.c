@@ -180,7 +180,7 @@ static void read_answers(struct turn *turn)
         answer->index = (uint64_t)store_integer(&rows, 2);
         snprintf(answer->reason.text, sizeof answer->reason.text, "%s", store_text(&rows, 3));
     }
-    for (size_t i = 0; i < turn->answers_count; i++) {
+    for (size_t i = 0; turn->answers && i < turn->answers_count; i++) {
         struct exchange_answer *answer = &turn->answers[i];
         if (answer->status < 300 && tlog_prove_inclusion(bus, answer->index, size, &answer->proof) < 0)
             answer->status = 503;

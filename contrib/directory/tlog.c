@@ -178,7 +178,7 @@ static void *read_bundle(struct store *store, const struct tile *tile, size_t *r
                  VALUE_INTEGER(first), VALUE_INTEGER(first + tile->width));
     for (; store_next(&rows); count++) {
         const void *entry = store_bytes(&rows, 0, &size);
-        if (used + 2 + size > room) {
+        if (!bytes || used + 2 + size > room) {
             room = 2 * room + size + 65536;
             uint8_t *more = realloc(bytes, room);
             if (!more)

@@ -153,7 +153,7 @@ def cpu_s(pid):
     seconds += sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
     for task in (folder / "task").iterdir():
         for child in (task / "children").read_text().split():
-            with contextlib.suppress(FileNotFoundError):  # it has just ended: its parent's figures have it
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended: its parent's figures have it
                 seconds += cpu_s(int(child))
     return seconds
 
