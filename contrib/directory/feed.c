@@ -22,6 +22,7 @@
 
 struct waiter {
     struct ring by_node, by_time;
+    struct feed *feed;
     struct request *request;
     struct feed_query query;
 };
@@ -137,6 +138,13 @@ static void end_wait(struct feed *feed, struct waiter *waiter)
     free(waiter);
 }
 
+static void on_hangup(struct request *request)
+{
+    struct waiter *waiter = request->waiter;
+
+    end_wait(waiter->feed, waiter);
+}
+
 static void begin_wait(struct feed *feed, struct request *request, const struct feed_query *query)
 {
     struct waiter *waiter = malloc(sizeof *waiter);
@@ -145,11 +153,11 @@ static void begin_wait(struct feed *feed, struct request *request, const struct 
         request_problem(request, 503, "out of memory");
         return;
     }
-    *waiter = (struct waiter){ .request = request, .query = *query };
+    *waiter = (struct waiter){ .feed = feed, .request = request, .query = *query };
     ring_add(bucket_of(feed, request->argument), &waiter->by_node);
     ring_add(&feed->wheel[(feed->slot + (uint64_t)query->wait_s * 1000 / SLOT_MS) % WHEEL], &waiter->by_time);
     feed->waiting++;
-    request_wait(request);
+    request_wait_long(request, on_hangup, waiter);
 }
 
 void feed_ask(struct feed *feed, struct request *request, const struct feed_query *query)

@@ -12,6 +12,7 @@
 
 struct waiter {
     struct waiter *next;
+    struct log_wait *wait;
     struct request *request;
     uint64_t above;
     uint64_t deadline_ms;
@@ -52,6 +53,19 @@ static void answer_due(struct log_wait *wait, bool all)
     }
 }
 
+static void on_hangup(struct request *request)
+{
+    struct waiter *gone = request->waiter;
+    struct waiter **at = &gone->wait->first;
+
+    while (*at != gone)
+        at = &(*at)->next;
+    *at = gone->next;
+    gone->wait->count--;
+    request_resume(request);
+    free(gone);
+}
+
 void log_wait_ask(struct directory *directory, struct request *request)
 {
     struct log_wait *wait = directory->log_wait;
@@ -68,12 +82,13 @@ void log_wait_ask(struct directory *directory, struct request *request)
         return;
     }
     *waiter = (struct waiter){ .next = wait->first,
+                               .wait = wait,
                                .request = request,
                                .above = (uint64_t)values[0].integer,
                                .deadline_ms = uv_now(directory->loop) + (uint64_t)values[1].integer * 1000 };
     wait->first = waiter;
     wait->count++;
-    request_wait(request);
+    request_wait_long(request, on_hangup, waiter);
 }
 
 void log_wait_wake(struct log_wait *wait)

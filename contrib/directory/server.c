@@ -1,5 +1,9 @@
 /* Connections are accepted here, and each is a shard's (shard.h) from then on, whose libmicrohttpd calls back. All of
- * it happens on the loop's thread. */
+ * it happens on the loop's thread.
+ *
+ * libmicrohttpd doesn't look at a connection while its request waits: whether the client is still there, an epoll set
+ * of the server's own says. Else those that are gone would keep their places until their waits are over, and when a
+ * network comes back and all nodes with it there would be no room for them. */
 
 #include "contrib/directory/server.h"
 
@@ -13,6 +17,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,6 +29,7 @@
 #define TLS_BYTES (64UL * 1024)         /* and with TLS: a GnuTLS session and its buffers */
 #define CLOSING 64                      /* connections that are cut off and not yet closed */
 #define ACCEPT_MAX 64                   /* in one turn of the loop */
+#define HANGUPS_MAX 64                  /* likewise */
 
 struct server {
     struct server_options options;
@@ -32,7 +38,8 @@ struct server {
     struct shard **shards; /* at least one */
     size_t shards_count;
     int listening; /* -1: no more */
-    uv_poll_t door;
+    int waiting;   /* the epoll set of those whose requests wait long */
+    uv_poll_t door, hangups;
     uv_timer_t expire;
     int handles_open;
     bool stopping, full; /* full: nobody is accepted until a connection ends */
@@ -246,8 +253,38 @@ void request_wait(struct request *request)
     MHD_suspend_connection(request->connection);
 }
 
+/* One that can't be watched is found to be gone when its wait is over. */
+void request_wait_long(struct request *request, void (*on_hangup)(struct request *request), void *waiter)
+{
+    const struct connection *connection = connection_of(request->connection);
+    struct epoll_event event = { .events = EPOLLRDHUP, .data.ptr = request };
+
+    request->waiter = waiter;
+    request->on_hangup = on_hangup;
+    if (connection)
+        epoll_ctl(request->server->waiting, EPOLL_CTL_ADD, connection->fd, &event);
+    request_wait(request);
+}
+
+static void on_hangups(uv_poll_t *hangups, int status, int events)
+{
+    const struct server *server = hangups->data;
+    struct epoll_event gone[HANGUPS_MAX];
+    int count = epoll_wait(server->waiting, gone, HANGUPS_MAX, 0);
+
+    for (int i = 0; i < count; i++) {
+        struct request *request = gone[i].data.ptr;
+        request->on_hangup(request);
+    }
+}
+
 void request_resume(struct request *request)
 {
+    const struct connection *connection = connection_of(request->connection);
+
+    if (request->on_hangup && connection)
+        epoll_ctl(request->server->waiting, EPOLL_CTL_DEL, connection->fd, NULL);
+    request->on_hangup = NULL;
     request->waiting = false;
     MHD_resume_connection(request->connection);
     shard_wake(request->shard);
@@ -351,6 +388,7 @@ static void on_closed(uv_handle_t *handle)
 
     if (--server->handles_open > 0)
         return;
+    close(server->waiting);
     free(server->shards);
     free(server);
 }
@@ -359,8 +397,10 @@ static void start_handles(struct server *server)
 {
     uv_timer_init(server->loop, &server->expire);
     uv_poll_init(server->loop, &server->door, server->listening);
-    server->handles_open = 2;
-    server->expire.data = server->door.data = server;
+    uv_poll_init(server->loop, &server->hangups, server->waiting);
+    server->handles_open = 3;
+    server->expire.data = server->door.data = server->hangups.data = server;
+    uv_poll_start(&server->hangups, UV_READABLE, on_hangups);
     uv_timer_start(&server->expire, on_expire, EXPIRE_MS, EXPIRE_MS);
     open_door(server);
 }
@@ -379,11 +419,16 @@ int server_open(uv_loop_t *loop, const struct server_options *options, struct se
     server->listening = -1;
     connections_init(&server->connections, connections_max(options));
     error = listen_open(options->listen, &server->listening, reason);
+    server->waiting = epoll_create1(EPOLL_CLOEXEC);
+    if (!error && server->waiting < 0)
+        error = log_fail(-errno, "epoll_create1");
     if (!error && !choose_shard(server)) /* so that there is one, whatever comes */
         error = -EIO;
     if (error) {
         if (server->listening >= 0)
             close(server->listening);
+        if (server->waiting >= 0)
+            close(server->waiting);
         free(server->shards);
         free(server);
         return error;
@@ -428,5 +473,6 @@ void server_close(struct server *server)
     for (size_t i = 0; i < server->shards_count; i++)
         shard_free(server->shards[i]);
     uv_close((uv_handle_t *)&server->door, on_closed);
+    uv_close((uv_handle_t *)&server->hangups, on_closed);
     uv_close((uv_handle_t *)&server->expire, on_closed);
 }

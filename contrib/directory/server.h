@@ -52,6 +52,9 @@ struct request {
     const char *security;      /* Content-Security-Policy; static or NULL */
     unsigned retry_after_s;
 
+    void *waiter;                               /* on_hangup's own */
+    void (*on_hangup)(struct request *request); /* while it waits, see request_wait_long */
+
     /* server.c's */
     struct server *server;
     struct shard *shard;
@@ -105,6 +108,10 @@ void request_gzip(struct request *request);
 __attribute__((format(printf, 3, 4))) void request_problem(struct request *request, int status, const char *detail,
                                                            ...);
 
-/* The request will be answered later, on the loop: answer, then request_resume. */
+/* The request will be answered later, on the loop: answer, then request_resume. Without an answer that ends the
+ * connection. */
 void request_wait(struct request *request);
+/* The same for what may take long: `on_hangup` is called, on the loop, when the client sends no more: it is gone. It
+ * has to resume the request. */
+void request_wait_long(struct request *request, void (*on_hangup)(struct request *request), void *waiter);
 void request_resume(struct request *request);

@@ -222,6 +222,31 @@ def crowded(folder):
     directory.process.stop()
 
 
+def gone(directory, world):
+    step("clients that go while they wait")
+    log = world["alice"]
+    size = directory.checkpoint()[0]
+    paths = [f"/v1/nodes/{world['node'].id}/feed?after={size - 1}&wait=60", f"/v1/log/checkpoint?above={size}&wait=60"] * 20
+
+    def waiting():
+        found = metrics(directory)
+        return [found["directoryd_waiting", (("for", what),)] for what in ("feed", "checkpoint")]
+    clients = [socket.create_connection(("127.0.0.1", directory.port), timeout=30) for _ in paths]
+    for client, path in zip(clients, paths):
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    poll(lambda: waiting() == [20, 20], 20, "all to wait", 0.05)
+    for client in clients[:20]:
+        client.close()
+    poll(lambda: waiting() == [10, 10], 20, "the places of those who went", 0.05)
+    check(True, "half of 40, who would wait for a minute, go: they are waited for no longer")
+    contract = log.contract(world["node"])
+    directory.post(contract)
+    answers = [status for client in clients[20:] for status, _ in read_answers(client, 1)]
+    check(answers == [200] * 20, "the others are woken by a contract")
+    for client in clients[20:]:
+        client.close()
+
+
 def read_answers(connection, count):
     """So many pipelined answers: [(status, body)]."""
     file, answers = connection.makefile("rb"), []
@@ -513,6 +538,7 @@ def story(folder):
     pipelining(directory)
     broken(directory)
     addresses(directory)
+    gone(directory, world)
     crowded(folder)
     rates(folder)
     shared(folder)
