@@ -9,10 +9,11 @@
  * the one, contracts to the other. These are NODES of the grid's nodes, from number FIRST on, so that several processes
  * can share a grid. Each poll waits for POLL_S. First for REST_S nothing happens but waiting. Then they end, and the
  * ones after them are spread over POLL_S, as those of a real grid are, and two POLL_S go by. Then for SECONDS there are
- * RATE contracts a second and a heartbeat of each node every BEAT_S. Before each of these phases, and behind the last,
- * `ready` is printed and a line awaited, so that who started this can look at the directory's processes meanwhile and
- * keep several swarms in step; at the end one line of JSON tells what was reached. WAITING is cut to what the limit of
- * open files allows. The loopback's addresses are the sources, so that ports don't run out. */
+ * RATE contracts a second and a heartbeat of each node every BEAT_S. At last all connections are closed at once and
+ * opened again at once, and each asks for its node's feed, then waits as before. Before each of these phases `ready` is
+ * printed and a line awaited, so that who started this can look at the directory's processes meanwhile and keep several
+ * swarms in step; at the end one line of JSON tells what was reached. WAITING is cut to what the limit of open files
+ * allows. The loopback's addresses are the sources, so that ports don't run out. */
 
 #include "contrib/bench/grid.h"
 
@@ -36,11 +37,14 @@
 #define FILES_RESERVED 160
 #define ANSWER_BYTES 16384
 #define EVENTS 256
-#define PORTS_AN_ADDRESS 20000 /* of about 28,000 that Linux gives a source address */
-#define POSTERS 32             /* connections: half submit, half beat */
-#define SETTLED_S 1            /* a poll that is this old is surely waiting */
+#define PORTS_AN_ADDRESS 5000 /* of about 28,000 that Linux gives a source address: more take long to find */
+#define RETURN_ADDRESSES 100  /* from here on, while the ports of those that ended are still taken */
+#define POSTERS 32            /* connections: half submit, half beat */
+#define SETTLED_S 1           /* a poll that is this old is surely waiting */
+#define AGAIN_S 1             /* until one that was refused tries again */
+#define RETURN_MAX_S 120
 
-enum kind { POLL, CONTRACT, BEAT };
+enum kind { POLL, CONTRACT, BEAT, RETURN /* a poll's that has no answer yet since all came back */ };
 
 struct connection {
     int fd;
@@ -49,6 +53,7 @@ struct connection {
     unsigned node, turn; /* a poll's: of whom it is, and how many it has sent */
     double sent_s, wait_s;
     double submitted_s; /* a contract for its node; 0: none */
+    double again_s;     /* with RETURN: when it tries again; 0: it is trying */
 };
 
 struct swarm {
@@ -61,6 +66,7 @@ struct swarm {
     char (*ids)[ID_TEXT_BYTES];
     long after; /* the newest index that is known */
     unsigned contracts, beats, delivered, late, refused, polls_ended;
+    unsigned back, turned_away, knocked_again;
     size_t latencies_max;
     double *latencies_s;
     char answer[ANSWER_BYTES + 1];
@@ -84,40 +90,48 @@ static double now_s(void)
 
 static void open_connection(struct swarm *swarm, struct connection *connection, unsigned number, enum kind kind)
 {
-    struct sockaddr_in source = { .sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number / PORTS_AN_ADDRESS) };
-    struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
+    in_addr_t address = INADDR_LOOPBACK + 1 + number / PORTS_AN_ADDRESS + (kind == RETURN ? RETURN_ADDRESSES : 0);
+    struct sockaddr_in source = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
+    struct epoll_event event = { .events = kind == RETURN ? EPOLLOUT : EPOLLIN, .data.ptr = connection };
     const struct sockaddr_in *target = kind == CONTRACT ? &swarm->submit_at : &swarm->wait_at;
 
-    *connection = (struct connection){ .kind = kind, .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+    connection->kind = kind;
+    connection->busy = false;
+    connection->again_s = 0;
+    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (kind == RETURN ? SOCK_NONBLOCK : 0), 0);
     if (connection->fd < 0 ||
         setsockopt(connection->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int)) < 0 ||
         bind(connection->fd, (struct sockaddr *)&source, sizeof source) < 0 ||
-        connect(connection->fd, (const struct sockaddr *)target, sizeof *target) < 0 ||
+        (connect(connection->fd, (const struct sockaddr *)target, sizeof *target) < 0 && errno != EINPROGRESS) ||
         epoll_ctl(swarm->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
         fail("connect");
 }
 
+/* What fails for one that comes back shows when it listens for the answer. */
 static void send_all(struct connection *connection, const char *text)
 {
-    if (send(connection->fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text))
+    if (send(connection->fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text) && connection->kind != RETURN)
         fail("send");
     connection->sent_s = now_s();
     connection->busy = true;
 }
 
-static void poll_next(struct swarm *swarm, struct connection *connection)
+static void ask(struct swarm *swarm, struct connection *connection, double wait_s)
 {
     char text[256];
 
-    connection->node = swarm->turn++ % swarm->nodes;
     connection->submitted_s = 0;
-    connection->wait_s = swarm->poll_s;
-    if (++connection->turn == 2)
-        connection->wait_s = 1 + randombytes_uniform((unsigned)swarm->poll_s);
+    connection->wait_s = wait_s;
     snprintf(text, sizeof text, "GET /v1/nodes/%s/feed?after=%ld&wait=%.0f HTTP/1.1\r\nHost: bench\r\n\r\n",
-             swarm->ids[connection->node], swarm->after, connection->wait_s);
+             swarm->ids[connection->node], swarm->after, wait_s);
     send_all(connection, text);
+}
+
+static void poll_next(struct swarm *swarm, struct connection *connection)
+{
+    connection->node = swarm->turn++ % swarm->nodes;
+    bool spread = ++connection->turn == 2;
+    ask(swarm, connection, spread ? 1 + randombytes_uniform((unsigned)swarm->poll_s) : swarm->poll_s);
 }
 
 static void post(struct connection *connection, const char *path, const char *body)
@@ -214,6 +228,15 @@ static void take_poll(struct swarm *swarm, struct connection *poll)
     poll_next(swarm, poll);
 }
 
+static void turn_away(struct swarm *swarm, struct connection *connection)
+{
+    swarm->turned_away++;
+    swarm->back -= connection->kind == POLL;
+    connection->kind = RETURN;
+    close(connection->fd);
+    connection->again_s = now_s() + AGAIN_S;
+}
+
 static void take_answer(struct swarm *swarm, struct connection *connection)
 {
     ssize_t size = recv(connection->fd, swarm->answer, ANSWER_BYTES, 0);
@@ -221,6 +244,10 @@ static void take_answer(struct swarm *swarm, struct connection *connection)
     if (size <= 0 && connection->kind != POLL && !connection->busy) { /* it was idle for long */
         close(connection->fd);
         open_connection(swarm, connection, 0, connection->kind);
+        return;
+    }
+    if (size <= 0 && swarm->back > 0) { /* all come back, and this one's place was given away */
+        turn_away(swarm, connection);
         return;
     }
     if (size <= 0)
@@ -239,6 +266,36 @@ static void take_answer(struct swarm *swarm, struct connection *connection)
         take_poll(swarm, connection);
 }
 
+/* ---- All come back at once */
+
+static bool has_knocked_again(const struct connection *connection)
+{
+    struct tcp_info info = { 0 };
+
+    getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof info });
+    return info.tcpi_total_retrans > 0;
+}
+
+static void take_returned(struct swarm *swarm, struct connection *connection, uint32_t happened)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
+
+    if (!connection->busy && !(happened & (EPOLLERR | EPOLLHUP))) {
+        epoll_ctl(swarm->epoll, EPOLL_CTL_MOD, connection->fd, &event);
+        ask(swarm, connection, 0);
+        return;
+    }
+    ssize_t size = recv(connection->fd, swarm->answer, ANSWER_BYTES, 0);
+    if (size < 12 || swarm->answer[9] != '2') {
+        turn_away(swarm, connection);
+        return;
+    }
+    swarm->back++;
+    swarm->knocked_again += has_knocked_again(connection);
+    connection->kind = POLL;
+    ask(swarm, connection, swarm->poll_s);
+}
+
 /* Until `until_s`. */
 static void run(struct swarm *swarm, double until_s, bool active)
 {
@@ -246,8 +303,13 @@ static void run(struct swarm *swarm, double until_s, bool active)
 
     while (now_s() < until_s) {
         int count = epoll_wait(swarm->epoll, events, EVENTS, 10);
-        for (int i = 0; i < count; i++)
-            take_answer(swarm, events[i].data.ptr);
+        for (int i = 0; i < count; i++) {
+            struct connection *connection = events[i].data.ptr;
+            if (connection->kind == RETURN)
+                take_returned(swarm, connection, events[i].events);
+            else
+                take_answer(swarm, connection);
+        }
         if (active)
             send_due(swarm);
     }
@@ -286,6 +348,41 @@ static void load(struct swarm *swarm, double seconds)
         open_connection(swarm, &swarm->posters[i], 0, i % 2 ? CONTRACT : BEAT);
     swarm->began_s = now_s();
     run(swarm, swarm->began_s + seconds, true);
+}
+
+static void try_again(struct swarm *swarm)
+{
+    for (unsigned i = 0; i < swarm->waiting; i++) {
+        const struct connection *connection = &swarm->polls[i];
+        if (connection->kind == RETURN && connection->again_s > 0 && connection->again_s < now_s())
+            open_connection(swarm, &swarm->polls[i], i, RETURN);
+    }
+}
+
+static void end_all(struct swarm *swarm)
+{
+    for (unsigned i = 0; i < POSTERS; i++)
+        close(swarm->posters[i].fd);
+    for (unsigned i = 0; i < swarm->waiting; i++)
+        close(swarm->polls[i].fd);
+}
+
+/* The seconds until all wait again, and are left to it. */
+static double return_all(struct swarm *swarm)
+{
+    double began_s = now_s(), back_s = began_s;
+
+    end_all(swarm);
+    for (unsigned i = 0; i < swarm->waiting; i++)
+        open_connection(swarm, &swarm->polls[i], i, RETURN);
+    while (swarm->back < swarm->waiting && now_s() < began_s + RETURN_MAX_S) {
+        run(swarm, now_s() + 0.01, false);
+        try_again(swarm);
+        back_s = now_s();
+        if (swarm->back == swarm->waiting)
+            run(swarm, back_s + SETTLED_S, false);
+    }
+    return back_s - began_s;
 }
 
 static struct sockaddr_in address_of(const char *text)
@@ -334,11 +431,12 @@ static void open_swarm(struct swarm *swarm, char **argv)
     }
 }
 
-static void print_result(const struct swarm *swarm, double turns)
+static void print_result(const struct swarm *swarm, double turns, double return_s)
 {
     printf("{\"waiting\": %u, \"turns\": %.1f, \"contracts\": %u, \"late\": %u, \"beats\": %u, \"refused\": %u,"
-           " \"latencies_ms\": [",
-           swarm->waiting, turns, swarm->contracts, swarm->late, swarm->beats, swarm->refused);
+           " \"return_s\": %.2f, \"back\": %u, \"turned_away\": %u, \"knocked_again\": %u, \"latencies_ms\": [",
+           swarm->waiting, turns, swarm->contracts, swarm->late, swarm->beats, swarm->refused, return_s, swarm->back,
+           swarm->turned_away, swarm->knocked_again);
     for (unsigned i = 0; i < swarm->delivered; i++)
         printf("%s%.2f", i ? ", " : "", 1e3 * swarm->latencies_s[i]);
     printf("]}\n");
@@ -374,6 +472,8 @@ int main(int argc, char **argv)
     load(&swarm, atof(argv[8]));
     meet(&swarm);
     run(&swarm, now_s() + 2, false); /* the last ones are on their way */
-    print_result(&swarm, turns);
+    meet(&swarm);
+    double return_s = return_all(&swarm);
+    print_result(&swarm, turns, return_s);
     return EXIT_SUCCESS;
 }
