@@ -31,11 +31,13 @@ void page_filter_integer(struct page_query *query, const char *condition, const 
         page_filter(query, condition, VALUE_INTEGER(value->integer));
 }
 
-static size_t row_bytes(const struct store_rows *rows, int columns)
+static size_t row_bytes(const struct store_rows *rows, unsigned texts)
 {
     size_t sum = 0, size;
 
-    for (int column = 0; column < columns; column++) {
+    for (int column = 0; texts >> column; column++) {
+        if (!(texts >> column & 1))
+            continue;
         store_bytes(rows, column, &size);
         sum += size;
     }
@@ -67,7 +69,7 @@ static void add_row(struct page *page, struct directory *directory, const struct
         return;
     cJSON_AddItemToArray(page->items, item);
     page->count++;
-    page->bytes += row_bytes(rows, view->columns);
+    page->bytes += row_bytes(rows, view->texts);
 }
 
 static void end_query(struct page_query *query, const struct page_view *view, const struct page *page, int64_t rows)

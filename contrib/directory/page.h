@@ -9,9 +9,9 @@
 
 struct page_view {
     const char *select; /* ends in WHERE true; column 0 is the cursor */
-    int columns;
-    const char *order; /* name of column 0 */
-    const char *key;   /* how one is asked for: "id = " */
+    unsigned texts;     /* bit n: column n is a text that may be long */
+    const char *order;  /* name of column 0 */
+    const char *key;    /* how one is asked for: "id = " */
     enum store_kind key_kind;
     const char *thing;
     /* The item, or NULL when the filters leave it out. `request` may be NULL: no filters. */

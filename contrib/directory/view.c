@@ -25,14 +25,15 @@ static cJSON *make_bot(struct directory *directory, const struct store_rows *row
     return item;
 }
 
-static const struct page_view BOTS = { "SELECT id, idx, name, description, created FROM bots WHERE true",
-                                       5,
-                                       "id",
-                                       "id =",
-                                       STORE_TEXT,
-                                       "bot",
-                                       make_bot,
-                                       false };
+static const struct page_view BOTS = {
+    .select = "SELECT id, idx, name, description, created FROM bots WHERE true",
+    .texts = 1 << 2 | 1 << 3,
+    .order = "id",
+    .key = "id =",
+    .key_kind = STORE_TEXT,
+    .thing = "bot",
+    .make = make_bot,
+};
 
 void view_bots(struct directory *directory, struct request *request)
 {
@@ -83,14 +84,13 @@ static cJSON *make_farm(struct directory *directory, const struct store_rows *ro
 }
 
 static const struct page_view FARMS = {
-    "SELECT farm, id, idx, bot, name, description, location, created, country FROM farms WHERE true",
-    9,
-    "farm",
-    "farm =",
-    STORE_INTEGER,
-    "farm",
-    make_farm,
-    false,
+    .select = "SELECT farm, id, idx, bot, name, description, location, created, country FROM farms WHERE true",
+    .texts = 1 << 4 | 1 << 5 | 1 << 6,
+    .order = "farm",
+    .key = "farm =",
+    .key_kind = STORE_INTEGER,
+    .thing = "farm",
+    .make = make_farm,
 };
 
 void view_farms(struct directory *directory, struct request *request)
@@ -163,15 +163,13 @@ static cJSON *make_contract(struct directory *directory, const struct store_rows
 }
 
 static const struct page_view CONTRACTS = {
-    "SELECT idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result, cancelled FROM contracts"
-    " WHERE true",
-    14,
-    "idx",
-    "id =",
-    STORE_INTEGER,
-    "contract",
-    make_contract,
-    false,
+    .select = "SELECT idx, id, bot, node, created, expires, cru, mru, sru, hru, private, state, result, cancelled"
+              " FROM contracts WHERE true",
+    .order = "idx",
+    .key = "id =",
+    .key_kind = STORE_INTEGER,
+    .thing = "contract",
+    .make = make_contract,
 };
 
 static bool is_state(const char *text)

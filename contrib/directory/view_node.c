@@ -8,8 +8,8 @@
 
 #define BEATS_MISSED 3 /* intervals without a heartbeat until a node counts as down */
 
-/* Columns of the query behind the node's own. */
-enum { COUNTRY = 16, RESERVED = 17, LAST_SEEN = 21, USED = 22 };
+/* Columns of the query. */
+enum { DISKS = 13, MACHINE = 14, INTERFACES = 15, COUNTRY = 16, RESERVED = 17, LAST_SEEN = 21, USED = 22 };
 
 enum { NODES_FARM = PAGE_FILTERS, NODES_COUNTRY, NODES_STATUS, NODES_CRU, NODES_MRU, NODES_SRU, NODES_HRU };
 
@@ -75,7 +75,7 @@ static cJSON *make_node(struct directory *directory, const struct store_rows *ro
     page_add_resources(item, "used", used);
     page_add_resources(item, "reserved", reserved);
     for (int i = 0; i < 3; i++)
-        cJSON_AddRawToObject(item, raws[i], store_text(rows, 13 + i));
+        cJSON_AddRawToObject(item, raws[i], store_text(rows, DISKS + i));
     cJSON_AddStringToObject(item, "status", status);
     if (last_seen)
         json_add_integer(item, "last_seen", last_seen);
@@ -97,7 +97,7 @@ static const struct page_view NODES = {
         "SELECT n.id, n.idx, n.statement, n.farm, n.created, n.hostname, n.os_version, n.wireguard_key,"
         " n.sealing_key, n.cru, n.mru, n.sru, n.hru, n.disks, n.machine, n.interfaces, n.country, " RESERVED_OF_ALL
         ", p.last_seen, p.cru, p.mru, p.sru, p.hru FROM nodes n LEFT JOIN presence p ON p.node = n.id WHERE true",
-    .columns = 26,
+    .texts = 1 << 5 | 1 << 6 | 1 << DISKS | 1 << MACHINE | 1 << INTERFACES,
     .order = "n.id",
     .key = "n.id =",
     .key_kind = STORE_TEXT,
