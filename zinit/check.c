@@ -228,27 +228,32 @@ static void close_all(struct check *check)
     free(check->entries);
 }
 
+static void look_at_file(struct check *check, const char *dir, const char *name)
+{
+    if (!ends_in(name, ".yaml"))
+        warn_of_other(check, dir, name);
+    else if (!open_entry(check, dir, name))
+        tell(check, UNIT_ERROR, "out of memory");
+}
+
 int check_folder(const char *dir, FILE *out)
 {
     struct check check = { .out = out };
     struct dirent **files = NULL;
     int count = scandir(dir, &files, is_shown, alphasort);
 
-    if (count < 0) {
+    check.entries = count < 0 ? NULL : calloc((size_t)count + 1, sizeof *check.entries);
+    if (!check.entries)
         fprintf(out, "error: %s: %s\n", dir, strerror(errno));
-        return 2;
-    }
-    check.entries = calloc((size_t)count + 1, sizeof *check.entries);
     for (int i = 0; i < count; i++) {
-        if (!ends_in(files[i]->d_name, ".yaml"))
-            warn_of_other(&check, dir, files[i]->d_name);
-        else if (!check.entries || !open_entry(&check, dir, files[i]->d_name))
-            tell(&check, UNIT_ERROR, "out of memory");
+        if (check.entries)
+            look_at_file(&check, dir, files[i]->d_name);
         free(files[i]);
     }
     free(files);
-    if (check.entries)
-        qsort(check.entries, check.count, sizeof *check.entries, compare); /* "a.yaml" and "a-b.yaml" sort otherwise */
+    if (!check.entries)
+        return 2;
+    qsort(check.entries, check.count, sizeof *check.entries, compare); /* "a.yaml" and "a-b.yaml" sort otherwise */
     look_at_order(&check);
     fprintf(out, "%s: %zu unit%s, %u error%s, %u warning%s\n", dir, check.count, check.count == 1 ? "" : "s",
             check.errors, check.errors == 1 ? "" : "s", check.warnings, check.warnings == 1 ? "" : "s");
