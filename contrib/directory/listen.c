@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define BACKLOG 1024
+#define BACKLOG SOMAXCONN /* when a network is back, all nodes knock at once */
 
 static int split_address(const char *listen, char *host, size_t host_size, const char **ret_port, struct reason *reason)
 {
