@@ -20,8 +20,8 @@ load_SOURCES = $(addprefix contrib/bench/, load.c load_http.c load_postgresql.c 
 load_LIBS = -lcjson -lsodium -lpq
 fill_SOURCES = $(addprefix contrib/bench/, fill.c grid.c records.c) $(filter-out %/main.c,$(directoryd_SOURCES))
 fill_LIBS = $(directoryd_LIBS)
-swarm_SOURCES = $(addprefix contrib/bench/, swarm.c grid.c)
-swarm_LIBS = -lcjson -lsodium
+swarm_SOURCES = $(addprefix contrib/bench/, swarm.c wire.c grid.c)
+swarm_LIBS = -lcjson -lsodium -lgnutls
 
 define bench_host_program_rule
 $(B)/test/$(1): $(call objects,host,$($(1)_SOURCES)) $(B)/obj/host/lib.a

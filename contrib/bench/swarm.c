@@ -5,23 +5,26 @@
  *
  *     swarm WAIT_AT SUBMIT_AT FIRST NODES WAITING POLL_S REST_S SECONDS RATE BEAT_S
  *
- * WAIT_AT and SUBMIT_AT are ADDRESS:PORT of two front ends of the directory, or of the same: polls and heartbeats go to
- * the one, contracts to the other. These are NODES of the grid's nodes, from number FIRST on, so that several processes
- * can share a grid. Each poll waits for POLL_S. First for REST_S nothing happens but waiting. Then they end, and the
- * ones after them are spread over POLL_S, as those of a real grid are, and two POLL_S go by. Then for SECONDS there are
- * RATE contracts a second and a heartbeat of each node every BEAT_S. At last all connections are closed at once and
- * opened again at once, and each asks for its node's feed, then waits as before. Before each of these phases `ready` is
- * printed and a line awaited, so that who started this can look at the directory's processes meanwhile and keep several
- * swarms in step; at the end one line of JSON tells what was reached. WAITING is cut to what the limit of open files
- * allows. The loopback's addresses are the sources, so that ports don't run out. */
+ * WAIT_AT and SUBMIT_AT are the URLs, http://127.0.0.1:PORT or https://…, of two front ends of the directory, or of the
+ * same: polls and heartbeats go to the one, contracts to the other. These are NODES of the grid's nodes, from number
+ * FIRST on, so that several processes can share a grid. Each poll waits for POLL_S. First for REST_S nothing happens
+ * but waiting. Then they end, and the ones after them are spread over POLL_S, as those of a real grid are, and two
+ * POLL_S go by. Then for SECONDS there are RATE contracts a second and a heartbeat of each node every BEAT_S. At last
+ * all connections are closed at once and opened again at once, and each asks for its node's feed, then waits as before.
+ * Before each of these phases `ready` is printed and a line awaited, so that who started this can look at the
+ * directory's processes meanwhile and keep several swarms in step; at the end one line of JSON tells what was reached.
+ * WAITING is cut to what the limit of open files allows. The loopback's addresses are the sources, so that ports don't
+ * run out. */
 
 #include "contrib/bench/grid.h"
+#include "contrib/bench/wire.h"
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -41,15 +44,16 @@
 #define RETURN_ADDRESSES 100  /* from here on, while the ports of those that ended are still taken */
 #define POSTERS 32            /* connections: half submit, half beat */
 #define SETTLED_S 1           /* a poll that is this old is surely waiting */
+#define INPUT_MS 10000        /* for an answer that is due */
 #define AGAIN_S 1             /* until one that was refused tries again */
 #define RETURN_MAX_S 120
 
 enum kind { POLL, CONTRACT, BEAT, RETURN /* a poll's that has no answer yet since all came back */ };
 
 struct connection {
-    int fd;
+    struct wire wire;
     enum kind kind;
-    bool busy;
+    bool shaken, busy;   /* shaken: TLS's handshake is done, if there is one */
     unsigned node, turn; /* a poll's: of whom it is, and how many it has sent */
     double sent_s, wait_s;
     double submitted_s; /* a contract for its node; 0: none */
@@ -60,6 +64,7 @@ struct swarm {
     struct sockaddr_in wait_at, submit_at;
     unsigned first, nodes, waiting, turn;
     double poll_s, rate, beat_s, began_s;
+    bool tls;
     int epoll;
     struct connection *polls, posters[POSTERS];
     struct key *bot;
@@ -88,29 +93,48 @@ static double now_s(void)
 
 /* ---- Connections */
 
-static void open_connection(struct swarm *swarm, struct connection *connection, unsigned number, enum kind kind)
+/* Connects `fd`; one that comes back doesn't wait for it, since all do so at once. */
+static void reach(const struct swarm *swarm, int fd, unsigned number, enum kind kind)
 {
     in_addr_t address = INADDR_LOOPBACK + 1 + number / PORTS_AN_ADDRESS + (kind == RETURN ? RETURN_ADDRESSES : 0);
     struct sockaddr_in source = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
-    struct epoll_event event = { .events = kind == RETURN ? EPOLLOUT : EPOLLIN, .data.ptr = connection };
     const struct sockaddr_in *target = kind == CONTRACT ? &swarm->submit_at : &swarm->wait_at;
+
+    if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int)) < 0 ||
+        bind(fd, (struct sockaddr *)&source, sizeof source) < 0 ||
+        (kind == RETURN && fcntl(fd, F_SETFL, O_NONBLOCK) < 0) ||
+        (connect(fd, (const struct sockaddr *)target, sizeof *target) < 0 && errno != EINPROGRESS) ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        fail("connect");
+}
+
+static void await_input(const struct connection *connection)
+{
+    poll(&(struct pollfd){ .fd = connection->wire.fd, .events = POLLIN }, 1, INPUT_MS);
+}
+
+static void open_connection(struct swarm *swarm, struct connection *connection, unsigned number, enum kind kind)
+{
+    struct epoll_event event = { .events = kind == RETURN ? EPOLLOUT : EPOLLIN, .data.ptr = connection };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), shaken = -EAGAIN;
 
     connection->kind = kind;
     connection->busy = false;
     connection->again_s = 0;
-    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (kind == RETURN ? SOCK_NONBLOCK : 0), 0);
-    if (connection->fd < 0 ||
-        setsockopt(connection->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int)) < 0 ||
-        bind(connection->fd, (struct sockaddr *)&source, sizeof source) < 0 ||
-        (connect(connection->fd, (const struct sockaddr *)target, sizeof *target) < 0 && errno != EINPROGRESS) ||
-        epoll_ctl(swarm->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
-        fail("connect");
+    reach(swarm, fd, number, kind);
+    if (wire_open(&connection->wire, fd, swarm->tls) < 0)
+        fail("TLS");
+    while (kind != RETURN && (shaken = wire_shake(&connection->wire)) == -EAGAIN)
+        await_input(connection);
+    connection->shaken = shaken == 0;
+    if ((kind != RETURN && shaken) || epoll_ctl(swarm->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        fail("the connection can't begin");
 }
 
 /* What fails for one that comes back shows when it listens for the answer. */
 static void send_all(struct connection *connection, const char *text)
 {
-    if (send(connection->fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text) && connection->kind != RETURN)
+    if (wire_send(&connection->wire, text, strlen(text)) < 0 && connection->kind != RETURN)
         fail("send");
     connection->sent_s = now_s();
     connection->busy = true;
@@ -150,8 +174,8 @@ static void read_size(struct swarm *swarm, struct connection *connection)
     const char *body;
 
     send_all(connection, "GET /log/checkpoint HTTP/1.1\r\nHost: bench\r\n\r\n");
-    ssize_t size = recv(connection->fd, swarm->answer, ANSWER_BYTES, 0);
-    swarm->answer[size > 0 ? size : 0] = '\0';
+    while (wire_hear(&connection->wire, swarm->answer, ANSWER_BYTES) == -EAGAIN)
+        await_input(connection);
     body = strstr(swarm->answer, "\r\n\r\n");
     if (!body || !strchr(body + 4, '\n'))
         fail("the log's size can't be read");
@@ -233,16 +257,18 @@ static void turn_away(struct swarm *swarm, struct connection *connection)
     swarm->turned_away++;
     swarm->back -= connection->kind == POLL;
     connection->kind = RETURN;
-    close(connection->fd);
+    wire_close(&connection->wire);
     connection->again_s = now_s() + AGAIN_S;
 }
 
 static void take_answer(struct swarm *swarm, struct connection *connection)
 {
-    ssize_t size = recv(connection->fd, swarm->answer, ANSWER_BYTES, 0);
+    ssize_t size = wire_hear(&connection->wire, swarm->answer, ANSWER_BYTES);
 
+    if (size == -EAGAIN)
+        return;
     if (size <= 0 && connection->kind != POLL && !connection->busy) { /* it was idle for long */
-        close(connection->fd);
+        wire_close(&connection->wire);
         open_connection(swarm, connection, 0, connection->kind);
         return;
     }
@@ -252,7 +278,6 @@ static void take_answer(struct swarm *swarm, struct connection *connection)
     }
     if (size <= 0)
         fail("the directory ended a connection");
-    swarm->answer[size] = '\0';
     connection->busy = false;
     if (size < 12 || swarm->answer[9] != '2') {
         if (swarm->refused++ == 0)
@@ -272,20 +297,33 @@ static bool has_knocked_again(const struct connection *connection)
 {
     struct tcp_info info = { 0 };
 
-    getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof info });
+    getsockopt(connection->wire.fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof info });
     return info.tcpi_total_retrans > 0;
+}
+
+/* Connected: the handshake, and then it asks. */
+static void go_on(struct swarm *swarm, struct connection *connection)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
+    int error = wire_shake(&connection->wire);
+
+    connection->shaken = error == 0;
+    epoll_ctl(swarm->epoll, EPOLL_CTL_MOD, connection->wire.fd, &event);
+    if (!error)
+        ask(swarm, connection, 0);
+    else if (error != -EAGAIN)
+        turn_away(swarm, connection);
 }
 
 static void take_returned(struct swarm *swarm, struct connection *connection, uint32_t happened)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
-
-    if (!connection->busy && !(happened & (EPOLLERR | EPOLLHUP))) {
-        epoll_ctl(swarm->epoll, EPOLL_CTL_MOD, connection->fd, &event);
-        ask(swarm, connection, 0);
+    if (!connection->shaken && !(happened & (EPOLLERR | EPOLLHUP))) {
+        go_on(swarm, connection);
         return;
     }
-    ssize_t size = recv(connection->fd, swarm->answer, ANSWER_BYTES, 0);
+    ssize_t size = wire_hear(&connection->wire, swarm->answer, ANSWER_BYTES);
+    if (size == -EAGAIN)
+        return;
     if (size < 12 || swarm->answer[9] != '2') {
         turn_away(swarm, connection);
         return;
@@ -362,9 +400,9 @@ static void try_again(struct swarm *swarm)
 static void end_all(struct swarm *swarm)
 {
     for (unsigned i = 0; i < POSTERS; i++)
-        close(swarm->posters[i].fd);
+        wire_close(&swarm->posters[i].wire);
     for (unsigned i = 0; i < swarm->waiting; i++)
-        close(swarm->polls[i].fd);
+        wire_close(&swarm->polls[i].wire);
 }
 
 /* The seconds until all wait again, and are left to it. */
@@ -387,7 +425,7 @@ static double return_all(struct swarm *swarm)
 
 static struct sockaddr_in address_of(const char *text)
 {
-    const char *colon = strchr(text, ':');
+    const char *colon = strrchr(text, ':');
 
     return (struct sockaddr_in){ .sin_family = AF_INET,
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -408,6 +446,7 @@ static void open_swarm(struct swarm *swarm, char **argv)
 {
     unsigned files = open_files();
 
+    swarm->tls = strncmp(argv[1], "https:", 6) == 0;
     swarm->wait_at = address_of(argv[1]);
     swarm->submit_at = address_of(argv[2]);
     swarm->first = (unsigned)atoi(argv[3]);
@@ -455,7 +494,7 @@ int main(int argc, char **argv)
     open_swarm(&swarm, argv);
     open_connection(&swarm, &swarm.posters[0], 0, BEAT);
     read_size(&swarm, &swarm.posters[0]);
-    close(swarm.posters[0].fd);
+    wire_close(&swarm.posters[0].wire);
     meet(&swarm);
     connect_all(&swarm);
     meet(&swarm);

@@ -52,9 +52,9 @@ class Directory:
 
     def _lines(self):
         output = self.process.output()
-        address = re.search(r"(?:http://)?127\.0\.0\.1:(\d+)", output)
+        address = re.search(r"^listening on (https?://127\.0\.0\.1:\d+)$", output, re.M)
         key = VKEY.search(output)
-        return (f"http://127.0.0.1:{address[1]}", key[0]) if address and key else None
+        return (address[1], key[0]) if address and key else None
 
     def check(self):
         if not self.process.alive:
