@@ -261,6 +261,8 @@ int serve_run(int argc, char **argv)
     start_handles(&program);
     if (program.directory.office)
         office_start(program.directory.office);
+    else if (program.directory.writer->office_due) /* so that /healthz tells of the full disk */
+        sequencer_flush(program.directory.sequencer, SEQUENCER_PROVE);
     note_verifier_format(&program.directory.signer.verifier, vkey);
     printf("listening on %s\nlog key %s\n", server_address(program.directory.server), vkey);
     fflush(stdout);

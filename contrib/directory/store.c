@@ -143,15 +143,6 @@ void store_seal(struct store *store)
     atomic_store(&store->sealed, true);
 }
 
-void store_begin(struct store *store)
-{
-    if (store->error >= 0 && atomic_load(&store->sealed))
-        store->error = -EUCLEAN;
-    transact(store, STORE_BEGIN);
-    if (store->epoch)
-        check_office(store);
-}
-
 void store_snapshot(struct store *store)
 {
     transact(store, STORE_SNAPSHOT);
@@ -183,12 +174,12 @@ void store_rollback(struct store *store)
     store->error = 0;
 }
 
-int store_take_office(struct store *store)
+/* 0 and the new epoch, or the session's error, rolled back. */
+static int raise_epoch(struct store *store)
 {
     struct store_rows rows;
 
-    store->epoch = 0;
-    store_begin(store);
+    transact(store, STORE_BEGIN);
     store_select_values(store, &rows,
                         "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'epoch'"
                         " RETURNING CAST(value AS BIGINT)",
@@ -203,6 +194,33 @@ int store_take_office(struct store *store)
     else
         store->epoch = epoch;
     return error;
+}
+
+int store_take_office(struct store *store)
+{
+    store->epoch = 0;
+    int error = raise_epoch(store);
+    store->office_due = error == -ENOSPC && !store->backend->shared;
+    return store->office_due ? 0 : error;
+}
+
+static void take_office_now(struct store *store)
+{
+    int error = raise_epoch(store);
+
+    store->office_due = error < 0;
+    store->error = error;
+}
+
+void store_begin(struct store *store)
+{
+    if (store->error >= 0 && atomic_load(&store->sealed))
+        store->error = -EUCLEAN;
+    if (store->error >= 0 && store->office_due)
+        take_office_now(store);
+    transact(store, STORE_BEGIN);
+    if (store->epoch)
+        check_office(store);
 }
 
 int store_clear(struct store *store)

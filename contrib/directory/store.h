@@ -47,6 +47,7 @@ struct store {
     const struct store_backend *backend;
     int error;          /* 0, or the negative errno of the first failure */
     int64_t epoch;      /* of the writer that took office (store_take_office); 0: none */
+    bool office_due;    /* it is to be taken yet: the disk was full */
     void *hashes;       /* tlog.c's cache of tree hashes, free()d with the session */
     atomic_bool sealed; /* store_seal */
 };
@@ -103,7 +104,8 @@ void store_close(struct store *store);
 
 /* The writer takes office: the store's epoch is raised by one, durably, and from now on every transaction of this
  * session holds the epoch's row and fails (-ESTALE) once another has raised it. So of two that both believe to be the
- * one writer, only the last can commit. 0 or the session's error, rolled back. */
+ * one writer, only the last can commit. 0 or the session's error, rolled back. A full disk is no error where a file's
+ * lock says who is the one writer: then what is there can be served, and each store_begin tries again. */
 int store_take_office(struct store *store);
 
 /* A transaction. store_commit returns only when it is durable: 0, or the session's error (then the caller rolls back).

@@ -33,6 +33,7 @@ struct sqlite_store {
     int lock, wal; /* -1: not open */
     char *wal_path;
     struct tidy *tidy; /* the writer's */
+    bool unsettled;    /* the WAL has what isn't built on (settle) */
     struct cached cache[CACHE_STATEMENTS];
     uint8_t hints[HINTS]; /* by the address of a text, which is mostly a literal: where it was found last */
     size_t cached, evict;
@@ -237,6 +238,16 @@ static int sqlite_run(struct store *store, const char *sql, const struct store_v
     return error;
 }
 
+/* What a process left in the WAL whose sync failed isn't built on: it is written into the file and synced again. On a
+ * full disk that has to wait, and so do transactions that write. */
+static int settle(struct sqlite_store *self)
+{
+    int code = sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
+
+    self->unsettled = code != SQLITE_OK;
+    return code;
+}
+
 static int sqlite_transact(struct store *store, enum store_step step)
 {
     static const char *const steps[] = {
@@ -246,10 +257,14 @@ static int sqlite_transact(struct store *store, enum store_step step)
         [STORE_ROLLBACK] = "ROLLBACK",
     };
 
-    if (step == STORE_ROLLBACK && sqlite3_get_autocommit(((struct sqlite_store *)store)->database))
+    struct sqlite_store *self = (struct sqlite_store *)store;
+
+    if (step == STORE_ROLLBACK && sqlite3_get_autocommit(self->database))
         return 0; /* there is none: a failed COMMIT may have ended it */
+    if (step == STORE_BEGIN && self->unsettled && settle(self) != SQLITE_OK)
+        return log_fail(to_errno(sqlite3_errcode(self->database)), "store: %s", sqlite3_errmsg(self->database));
     if (step == STORE_BEGIN)
-        store_tidy_finish(((struct sqlite_store *)store)->tidy);
+        store_tidy_finish(self->tidy);
     return sqlite_run(store, steps[step], NULL, 0);
 }
 
@@ -310,9 +325,12 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
     if (code == SQLITE_OK &&
         access != STORE_SCAN) /* a large one: what an id is looked up by lies anywhere in an index */
         code = sqlite3_exec(self->database, "PRAGMA cache_size = -65536", NULL, NULL, NULL);
-    /* What a process left in the WAL whose sync failed isn't built on: it is written into the file and synced again. */
     if (code == SQLITE_OK && access == STORE_WRITE)
-        code = sqlite3_exec(self->database, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
+        code = settle(self);
+    if (code == SQLITE_FULL) {
+        log_warning("store: the disk is full: what is there is served, and nothing is written until there is room");
+        code = SQLITE_OK;
+    }
     if (code == SQLITE_OK && access >= STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);
     if (code != SQLITE_OK)

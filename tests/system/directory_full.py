@@ -2,33 +2,36 @@
 """directoryd on a disk that is really full, a small tmpfs of its own: writes are 503, reads and proofs go on, nothing that was
 acknowledged is missing; it makes do with the room that it has left, and writes return when there is more."""
 
+import contextlib
 import os
 import subprocess
 import time
 
 import sodium
 from grid import Directory, Principal, check_log, check_views
+from process import Process
 from story import check, poll, run, skip, step
 
 DISK_MIB, FILLER_MIB = 14, 4
 
 
 class OnSmallDisk(Directory):
-    """In a mount namespace of its own, where `folder` is the small disk."""
+    """In a mount namespace, which another process holds, where `disk` is small."""
 
     def __init__(self, folder, disk):
         self.disk = disk
+        script = f"mount -t tmpfs -o size={DISK_MIB}m tmpfs {disk} && head -c {FILLER_MIB}M /dev/zero >{disk}/filler && echo mounted && exec sleep 600"
+        self.holder = Process(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], folder / "disk.log")
+        poll(lambda: "mounted" in self.holder.output(), 10, "the small disk", 0.02)
         super().__init__(folder)
         self.store = disk / "directory.sqlite"
 
     def command(self, *, store=None, key=None, port=0):
-        disk = self.disk
-        script = f"mount -t tmpfs -o size={DISK_MIB}m tmpfs {disk} && head -c {FILLER_MIB}M /dev/zero >{disk}/filler && exec \"$@\""
-        words = super().command(store=disk / "directory.sqlite", key=key, port=port)
-        return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", *words]
+        words = super().command(store=self.disk / "directory.sqlite", key=key, port=port)
+        return ["nsenter", "--user", "--mount", "--preserve-credentials", "--target", self.holder.child.pid, *words]
 
     def seen(self, name):
-        return f"/proc/{self.process.child.pid}/root{self.disk / name}"
+        return f"/proc/{self.holder.child.pid}/root{self.disk / name}"
 
 
 def fill(directory, acknowledged, limit):
@@ -73,6 +76,17 @@ def story(folder):
             break
     step(f"full for good, with {len(acknowledged)} statements")
     holds(directory, acknowledged, "all that was acknowledged is there")
+    step("killed, and started again with not a page left")
+    directory.process.kill9()
+    with open(directory.seen("last"), "wb") as file, contextlib.suppress(OSError):
+        while file.write(b"0" * 65536):
+            file.flush()
+    check(os.statvfs(directory.seen("")).f_bavail == 0, "the disk is full to the last page")
+    directory.start()
+    holds(directory, acknowledged, "it serves all that was acknowledged")
+    poll(lambda: directory.ask("GET", "/healthz").status == 503, 30, "healthz to say that it can't write")
+    refused = fill(directory, acknowledged, 1)
+    check(refused is not None and refused.status == 503 and "No space left" in refused.problem(), f"503, {refused.problem()}")
     step("somebody makes room")
     os.unlink(directory.seen("filler"))
     poll(lambda: fill(directory, acknowledged, 1) is None, 60, "a statement to be taken again", 0.2)
