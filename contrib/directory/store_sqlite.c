@@ -309,6 +309,15 @@ static int take_lock(struct sqlite_store *self, const char *path, struct reason 
     return 0;
 }
 
+static int refuse_to_use(sqlite3 *database, const char *path, int error, struct reason *reason)
+{
+    int cause = sqlite3_system_errno(database);
+
+    return reason_refuse(reason, "store", "can't use %s: %s%s%s%s", path, sqlite3_errmsg(database), cause ? ": " : "",
+                         cause ? strerror(cause) : "",
+                         error == -EUCLEAN ? "; restore the store from a back-up or a mirror" : "");
+}
+
 static int open_database(struct sqlite_store *self, const char *path, enum store_access access, struct reason *reason)
 {
     int flags = SQLITE_OPEN_NOMUTEX |
@@ -334,8 +343,7 @@ static int open_database(struct sqlite_store *self, const char *path, enum store
     if (code == SQLITE_OK && access >= STORE_READ)
         code = sqlite3_exec(self->database, "PRAGMA query_only = ON", NULL, NULL, NULL);
     if (code != SQLITE_OK)
-        return reason_refuse(reason, "store", "can't use %s: %s%s", path, sqlite3_errmsg(self->database),
-                             to_errno(code) == -EUCLEAN ? "; restore the store from a back-up or a mirror" : "");
+        return refuse_to_use(self->database, path, to_errno(code), reason);
     return 0;
 }
 
