@@ -22,6 +22,7 @@ struct connection {
     enum connection_phase phase;
     uint64_t since_ms;
     int fd;
+    bool asked; /* a first line came */
     struct address peer;
 };
 

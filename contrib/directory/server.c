@@ -66,6 +66,15 @@ static void enter(struct server *server, struct MHD_Connection *connection, enum
         connections_enter(&server->connections, entering, phase, uv_now(server->loop));
 }
 
+/* It asks for the first time, or has ended without. */
+static void count_asked(struct shard *shard, struct connection *connection)
+{
+    if (connection && !connection->asked)
+        shard->silent--;
+    if (connection)
+        connection->asked = true;
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **state,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -73,6 +82,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     struct server *server = shard->server;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        count_asked(shard, *state);
         if (*state)
             connections_remove(&server->connections, *state);
         *state = NULL;
@@ -82,11 +92,14 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         return;
     }
     shard->connections++;
+    shard->silent++;
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const struct sockaddr *peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     *state = connections_add(&server->connections, fd, peer, uv_now(server->loop));
-    if (!*state)
+    if (!*state) {
+        shard->silent--;
         shutdown(fd, SHUT_RDWR);
+    }
 }
 
 /* In the place of a request's state until it begins with its headers: its address has a %00, behind which
@@ -96,8 +109,9 @@ static char has_nul;
 /* The first line is there. */
 static void *on_first_line(void *context, const char *uri, struct MHD_Connection *connection)
 {
-    const struct shard *shard = context;
+    struct shard *shard = context;
 
+    count_asked(shard, connection_of(connection));
     enter(shard->server, connection, CONNECTION_RECEIVING);
     return strstr(uri, "%00") ? &has_nul : NULL;
 }

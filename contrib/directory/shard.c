@@ -11,16 +11,20 @@
 #define STALL_S 30                   /* a client that neither sends nor takes; connection.c bounds the rest */
 #define CONNECTION_MEMORY (5 * 1024) /* of one request's line and headers, and the answer's */
 #define NO_LIMIT (1U << 30)          /* server.c bounds how many there are */
+#define SHAKING_MS 5                 /* between two turns while a TLS handshake may be under way */
 
 static void on_timer(uv_timer_t *timer);
 
+/* libmicrohttpd 0.9.75 takes a connection whose handshake waits for its client for one that is ready, and asks for
+ * another turn at once, which would go on for as long as the client likes. What the client sends wakes us anyway. */
 static void take_turn(struct shard *shard)
 {
+    bool shaking = shard->tls && shard->silent > 0;
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
     MHD_run(shard->daemon);
     if (MHD_get_timeout(shard->daemon, &wait_ms) == MHD_YES)
-        uv_timer_start(&shard->timer, on_timer, wait_ms, 0);
+        uv_timer_start(&shard->timer, on_timer, shaking && wait_ms < SHAKING_MS ? SHAKING_MS : wait_ms, 0);
     else
         uv_timer_stop(&shard->timer);
 }
@@ -75,6 +79,7 @@ struct shard *shard_new(struct server *server, uv_loop_t *loop, const struct sha
     if (!shard)
         return NULL;
     shard->server = server;
+    shard->tls = tls != NULL;
     shard->daemon = start_daemon(shard, callbacks, tls);
     if (!shard->daemon) {
         log_error("libmicrohttpd doesn't start");

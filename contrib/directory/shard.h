@@ -18,6 +18,8 @@ struct shard {
     struct MHD_Daemon *daemon;
     struct server *server; /* whose it is */
     size_t connections;    /* open ones; server.c counts them */
+    size_t silent;         /* of these, such as haven't asked for anything yet; likewise */
+    bool tls;
     uv_poll_t poll;
     uv_timer_t timer;
     int handles_open;

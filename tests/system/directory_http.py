@@ -22,7 +22,7 @@ import sodium
 from grid import Answer, Directory, Principal, check_answer, check_log
 from story import Failed, check, run, say, step
 from postgresql import PostgreSQL, Unavailable
-from process import Process, poll, program
+from process import Process, cpu_s, poll, program
 from tls import Authority
 
 IDLE = 10000
@@ -411,6 +411,22 @@ def serial(directory, context):
         return client.getpeercert()["serialNumber"]
 
 
+def stalled(directory):
+    """A handshake whose client takes its time costs nothing meanwhile."""
+    out = ssl.MemoryBIO()
+    try:
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname="127.0.0.1").do_handshake()
+    except ssl.SSLWantReadError:
+        hello = out.read()
+    for what, sent in (("half a hello", hello[:50]), ("a hello", hello)):
+        with socket.create_connection(("127.0.0.1", directory.port), timeout=20) as client:
+            client.sendall(sent)
+            before, began = cpu_s(directory.process.child.pid), time.monotonic()
+            time.sleep(2)
+            used = (cpu_s(directory.process.child.pid) - before) / (time.monotonic() - began)
+            check(used < 0.2, f"after {what} it waits, with {100 * used:.0f} % of a core")
+
+
 def encrypted(folder):
     step("TLS")
     authority = Authority(folder / "ca")
@@ -429,6 +445,7 @@ def encrypted(folder):
     with socket.create_connection(("127.0.0.1", directory.port), timeout=60) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         check(b"HTTP/1.1 200" not in client.recv(1000), "HTTP without TLS isn't served")
+    stalled(directory)
     bot(folder, directory, authority)
     mirrored(folder, directory, authority, context)
     kept = http.client.HTTPSConnection("127.0.0.1", directory.port, timeout=20, context=context)
