@@ -101,6 +101,7 @@ static void reach(const struct swarm *swarm, int fd, unsigned number, enum kind 
     const struct sockaddr_in *target = kind == CONTRACT ? &swarm->submit_at : &swarm->wait_at;
 
     if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int)) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) < 0 ||
         bind(fd, (struct sockaddr *)&source, sizeof source) < 0 ||
         (kind == RETURN && fcntl(fd, F_SETFL, O_NONBLOCK) < 0) ||
         (connect(fd, (const struct sockaddr *)target, sizeof *target) < 0 && errno != EINPROGRESS) ||
