@@ -204,7 +204,7 @@ class Node:
     def start(self):
         if self.boot == "kernel" and not KERNEL.exists():
             raise Failed(f"{KERNEL} isn't there: run `make image`")
-        log = self._next_log()
+        log, self.qmp = self._next_log(), None
         ours, theirs = socket.socketpair()
         accel = self.accel or accelerator()
         with theirs:
@@ -214,6 +214,7 @@ class Node:
         try:
             self.qmp = Qmp(ours)
         except OSError:
+            ours.close()
             raise Failed(f"QEMU ended: {tail(self.process.log, 3)}")
         if not self.link:
             self.set_link(False)
@@ -289,7 +290,8 @@ class Node:
     def _ended(self):
         if self.process.alive:
             self.process.kill9()
-        self.qmp.socket.close()
+        if self.qmp:
+            self.qmp.socket.close()
         self.console.close()
 
     def cmdline(self):
@@ -397,7 +399,7 @@ def _kvm_boots():
         probe.wait_for(r"\S", timeout=15)
         return True
     except Failed as error:
-        note(f"KVM is there but boots nothing here ({error}); going on with TCG")
+        note(f"KVM is there but boots nothing here ({str(error).splitlines()[0]}); going on with TCG")
         return False
     finally:
         probe.stop()
