@@ -31,33 +31,62 @@ static void post_statement(struct directory *directory, struct request *request)
         sequencer_submit(directory->sequencer, request);
 }
 
+static void answer_statement(struct directory *directory, struct request *request, const struct store_rows *row)
+{
+    struct merkle_proof proof;
+    size_t size;
+    const char *envelope = store_bytes(row, 1, &size) ?: "";
+    int64_t index = store_integer(row, 0);
+
+    if (proven_entry(directory->reader, &directory->head.checkpoint, (uint64_t)index, envelope, size, &proof) < 0)
+        return;
+    cleanup_free char *text = strndup(envelope, size);
+    cJSON *answer = cJSON_CreateObject();
+    cJSON_AddStringToObject(answer, "id", request->argument);
+    json_add_integer(answer, "index", index);
+    cJSON_AddStringToObject(answer, "envelope", text);
+    cJSON_AddStringToObject(answer, "checkpoint", directory->head.note);
+    cJSON_AddItemToObject(answer, "proof", merkle_proof_to_json(&proof));
+    request_answer_json(request, 200, answer);
+}
+
+/* false, and nothing is answered: it is entry *ret_index, which no checkpoint has yet. */
+static bool try_statement(struct directory *directory, struct request *request, uint64_t *ret_index)
+{
+    cleanup_rows struct store_rows row;
+
+    store_select(directory->reader, &row, "SELECT idx, envelope FROM entries WHERE id = $1",
+                 VALUE_TEXT(request->argument));
+    bool known = store_next(&row);
+    *ret_index = (uint64_t)store_integer(&row, 0);
+    if (known && *ret_index >= directory->head.checkpoint.size)
+        return false;
+    if (known)
+        answer_statement(directory, request, &row);
+    else
+        request_problem(request, 404, "there is no statement %s", request->argument);
+    directory_finish_read(directory, request);
+    return true;
+}
+
+static void get_statement_late(struct directory *directory, struct request *request)
+{
+    uint64_t index;
+
+    if (!try_statement(directory, request, &index))
+        request_problem(request, 503, "statement %s isn't signed yet", request->argument);
+}
+
+/* A commit is seen in the tables before it is durable and signed (store_commit_ahead): who read of it there waits for
+ * that.
+ */
 static void get_statement(struct directory *directory, struct request *request)
 {
-    cleanup_rows struct store_rows rows;
-    struct merkle_proof proof;
-    uint64_t size = directory->head.checkpoint.size;
-    size_t length;
+    uint64_t index;
 
-    store_select(directory->reader, &rows, "SELECT idx, envelope FROM entries WHERE id = $1 AND idx < $2",
-                 VALUE_TEXT(request->argument), VALUE_INTEGER(size));
-    if (!store_next(&rows)) {
-        request_problem(request, 404, "there is no statement %s", request->argument);
-        directory_finish_read(directory, request);
-        return;
-    }
-    const char *envelope = store_bytes(&rows, 1, &length) ?: "";
-    if (proven_entry(directory->reader, &directory->head.checkpoint, (uint64_t)store_integer(&rows, 0), envelope,
-                     length, &proof) == 0) {
-        cleanup_free char *text = strndup(envelope, length);
-        cJSON *answer = cJSON_CreateObject();
-        cJSON_AddStringToObject(answer, "id", request->argument);
-        json_add_integer(answer, "index", store_integer(&rows, 0));
-        cJSON_AddStringToObject(answer, "envelope", text);
-        cJSON_AddStringToObject(answer, "checkpoint", directory->head.note);
-        cJSON_AddItemToObject(answer, "proof", merkle_proof_to_json(&proof));
-        request_answer_json(request, 200, answer);
-    }
-    directory_finish_read(directory, request);
+    if (!try_statement(directory, request, &index) &&
+        !log_wait_for_entry(directory, request, index, get_statement_late))
+        get_statement_late(directory, request);
 }
 
 /* ---- Nodes and time */

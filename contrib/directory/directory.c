@@ -27,8 +27,7 @@ void directory_grew(struct directory *directory)
 {
     if (directory->gather)
         gather_head(directory->gather);
-    if (!directory->cosigned.note)
-        log_wait_wake(directory->log_wait);
+    log_wait_wake(directory->log_wait);
 }
 
 void directory_finish_read(struct directory *directory, struct request *request)

@@ -9,13 +9,16 @@
 
 #define TICK_MS 1000
 #define WAITERS_MAX 1000 /* more are answered at once */
+#define ENTRY_WAIT_MS 5000
 
 struct waiter {
     struct waiter *next;
     struct log_wait *wait;
     struct request *request;
+    const struct tlog_head *(*head)(const struct directory *directory); /* of more than `above` entries */
     uint64_t above;
     uint64_t deadline_ms;
+    void (*answer)(struct directory *directory, struct request *request);
 };
 
 struct log_wait {
@@ -35,19 +38,19 @@ const struct parameter LOG_WAIT_PARAMETERS[] = {
 /* Answers those of whom `all`, or the size, or the time says so. */
 static void answer_due(struct log_wait *wait, bool all)
 {
-    uint64_t size = directory_public_head(wait->directory)->checkpoint.size, now = uv_now(wait->directory->loop);
+    uint64_t now = uv_now(wait->directory->loop);
     struct waiter **at = &wait->first;
 
     while (*at) {
         struct waiter *waiter = *at;
+        uint64_t size = waiter->head(wait->directory)->checkpoint.size;
         if (!all && size <= waiter->above && now < waiter->deadline_ms) {
             at = &waiter->next;
             continue;
         }
         *at = waiter->next;
         wait->count--;
-        log_get_checkpoint(wait->directory, waiter->request);
-        waiter->request->cache_control = NULL;
+        waiter->answer(wait->directory, waiter->request);
         request_resume(waiter->request);
         free(waiter);
     }
@@ -66,29 +69,59 @@ static void on_hangup(struct request *request)
     free(gone);
 }
 
+/* false: too many wait, or the end is near, or memory is out. */
+static bool hold(struct log_wait *wait, const struct waiter *waiter)
+{
+    struct waiter *held = wait->released || wait->count >= WAITERS_MAX ? NULL : malloc(sizeof *held);
+
+    if (!held)
+        return false;
+    *held = *waiter;
+    held->next = wait->first;
+    wait->first = held;
+    wait->count++;
+    request_wait_long(held->request, on_hangup, held);
+    return true;
+}
+
+static void answer_checkpoint(struct directory *directory, struct request *request)
+{
+    log_get_checkpoint(directory, request);
+    request->cache_control = NULL;
+}
+
 void log_wait_ask(struct directory *directory, struct request *request)
 {
-    struct log_wait *wait = directory->log_wait;
     const struct parameter_value *values = request->values;
-    uint64_t size = directory_public_head(directory)->checkpoint.size;
-    struct waiter *waiter = NULL;
+    struct waiter waiter = { .wait = directory->log_wait,
+                             .request = request,
+                             .head = directory_public_head,
+                             .above = (uint64_t)values[0].integer,
+                             .deadline_ms = uv_now(directory->loop) + (uint64_t)values[1].integer * 1000,
+                             .answer = answer_checkpoint };
+    bool must_wait =
+        directory_public_head(directory)->checkpoint.size <= waiter.above && values[0].given && values[1].integer > 0;
 
-    if (size <= (uint64_t)values[0].integer && values[0].given && values[1].integer > 0 && !wait->released &&
-        wait->count < WAITERS_MAX)
-        waiter = malloc(sizeof *waiter);
-    if (!waiter) {
-        log_get_checkpoint(directory, request);
-        request->cache_control = NULL;
-        return;
-    }
-    *waiter = (struct waiter){ .next = wait->first,
-                               .wait = wait,
-                               .request = request,
-                               .above = (uint64_t)values[0].integer,
-                               .deadline_ms = uv_now(directory->loop) + (uint64_t)values[1].integer * 1000 };
-    wait->first = waiter;
-    wait->count++;
-    request_wait_long(request, on_hangup, waiter);
+    if (!must_wait || !hold(directory->log_wait, &waiter))
+        answer_checkpoint(directory, request);
+}
+
+static const struct tlog_head *own_head(const struct directory *directory)
+{
+    return &directory->head;
+}
+
+bool log_wait_for_entry(struct directory *directory, struct request *request, uint64_t index,
+                        void (*answer)(struct directory *directory, struct request *request))
+{
+    struct waiter waiter = { .wait = directory->log_wait,
+                             .request = request,
+                             .head = own_head,
+                             .above = index,
+                             .deadline_ms = uv_now(directory->loop) + ENTRY_WAIT_MS,
+                             .answer = answer };
+
+    return hold(directory->log_wait, &waiter);
 }
 
 void log_wait_wake(struct log_wait *wait)

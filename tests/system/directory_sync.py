@@ -6,12 +6,15 @@ one has everything that was acknowledged."""
 import http.client
 import re
 import signal
+import threading
 
+import sodium
 from grid import Directory, Principal, check_log, check_views
 from process import Process, poll
 from story import Failed, check, need_program, run, skip, step
 
 CALLS = 30
+SLOW_MS = 500
 LINE = re.compile(r"^(\d+) +(?:(\w+)\((\d+)<([^>]*)>|<\.\.\. (\w+) resumed>)(.*)$")
 
 
@@ -67,6 +70,21 @@ def every_answer_follows_a_sync(folder):
     return directory
 
 
+def a_slow_disk(folder, directory):
+    step(f"every sync takes {SLOW_MS} ms: what the tables show is asked for at once")
+    tracer = Tracer(directory, folder, "slow", "-e", "trace=fdatasync", "-e", f"inject=fdatasync:delay_enter={SLOW_MS}000")
+    bot = Principal("soon")
+    envelope = bot.bot()
+    poster = threading.Thread(target=directory.post, args=[envelope])
+    poster.start()
+    poll(lambda: directory.ask("GET", f"/v1/bots/{bot.id}").status == 200, 20, "the bot to be seen", 0.005)
+    check(poster.is_alive(), "a bot is seen before its statement is acknowledged")
+    answer = directory.get(f"/v1/statements/{sodium.statement_id(envelope)}")
+    check(sodium.checkpoint_open(answer["checkpoint"], directory.vkey)[0] > answer["index"], "its statement comes with a checkpoint that has it")
+    poster.join(20)
+    tracer.detach()
+
+
 def a_disk_that_refuses(folder, directory):
     step("every sync fails")
     size = directory.checkpoint()[0]
@@ -92,6 +110,7 @@ def a_disk_that_refuses(folder, directory):
 
 def story(folder):
     directory = every_answer_follows_a_sync(folder)
+    a_slow_disk(folder, directory)
     a_disk_that_refuses(folder, directory)
 
 
