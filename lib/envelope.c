@@ -19,7 +19,7 @@ static const struct json_rule SIGNATURE_RULES[] = {
 
 static const struct json_rule ENVELOPE_RULES[] = {
     { .name = "payloadType", .kind = JSON_STRING, .min = 1, .max = TYPE_BYTES_MAX },
-    { .name = "payload", .kind = JSON_BASE64 },
+    { .name = "payload", .kind = JSON_STRING }, /* base64: that is seen when it is read, once */
     { .name = "signatures", .kind = JSON_ARRAY, .min = 1, .max = 1, .items = JSON_OBJECT, .of = SIGNATURE_RULES },
     { 0 },
 };
@@ -96,8 +96,8 @@ int envelope_sign(const char *type, const void *payload, size_t payload_size, co
     return 0;
 }
 
-/* Reads what the rules let through. */
-static int fill(const cJSON *object, struct envelope *envelope)
+/* Reads what the rules let through. An id has one text, which is kept as it is. */
+static int fill(const cJSON *object, struct envelope *envelope, struct reason *reason)
 {
     const cJSON *entry = json_member(object, "signatures")->child;
     size_t signature_size, pae_size;
@@ -105,11 +105,13 @@ static int fill(const cJSON *object, struct envelope *envelope)
 
     envelope->type = strdup(json_string(object, "payloadType"));
     envelope->payload = decode_base64(json_string(object, "payload"), &envelope->payload_size);
-    if (!signature || !envelope->type || !envelope->payload)
+    if (!envelope->payload)
+        return reason_refuse(reason, "payload", "must be base64 with padding");
+    if (!signature || !envelope->type)
         return -ENOMEM;
     memcpy(envelope->signature, signature, sizeof envelope->signature);
     decode_id(json_string(entry, "keyid"), envelope->signer);
-    encode_id(envelope->signer, envelope->signer_id);
+    snprintf(envelope->signer_id, sizeof envelope->signer_id, "%s", json_string(entry, "keyid"));
     cleanup_free char *pae = make_pae(envelope->type, envelope->payload, envelope->payload_size, &pae_size);
     if (!pae)
         return -ENOMEM;
@@ -124,8 +126,8 @@ int envelope_from_json(const cJSON *object, struct envelope *ret_envelope, struc
 
     if (r)
         return r;
-    r = fill(object, &envelope);
-    if (r < 0) {
+    r = fill(object, &envelope, reason);
+    if (r) {
         envelope_close(&envelope);
         return r;
     }
