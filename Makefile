@@ -43,7 +43,7 @@ directoryd_SOURCES += $(addprefix contrib/directory/, store.c schema.c store_sql
 directoryd_SOURCES += $(addprefix contrib/directory/, verify.c compare.c replay.c mirror.c mirror_options.c follow.c remote.c forward.c witness.c \
     witness_rules.c gather.c cosigned.c signature.c sha256.c base64.c)
 directoryd_SOURCES += $(addprefix contrib/directory/, serving.c address.c connection.c limiter.c limits.c listen.c tls.c metrics.c health.c)
-directoryd_LIBS = -L$(B)/host/lib -l25519 -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lgnutls -lnettle -lcurl -lz
+directoryd_LIBS = -l25519 -luv -lcjson -lsodium -lsqlite3 -lpq -lmicrohttpd -lgnutls -lnettle -lcurl -lz
 
 3bot_SOURCES = $(addprefix contrib/3bot/, main.c command.c config.c session.c client.c evidence.c bot.c farm.c invite.c node.c yaml.c \
     deployment.c contracts.c contracts_tell.c deploy.c status.c verify.c units.c out.c)
@@ -58,13 +58,14 @@ WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 CPPFLAGS = -I. -D_GNU_SOURCE
 CFLAGS = -std=gnu17 -g $(WARNINGS) -MMD -MP -fstack-protector-strong -ffunction-sections -fdata-sections
 host_CC = gcc
+host_LDFLAGS = -L$(B)/host/lib
 host_CFLAGS = -O2 -isystem $(B)/host/include -D_FORTIFY_SOURCE=2 -isystem /usr/include/libnl3 -isystem /usr/include/postgresql
 node_CC = $(B)/sysroot/bin/musl-gcc
 node_CFLAGS = -Os -isystem $(B)/sysroot/include/libnl3 -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 node_LDFLAGS = -static -Wl,--gc-sections -Wl,--as-needed
 san_CC = gcc
 san_CFLAGS = -O1 -isystem $(B)/host/include -isystem /usr/include/libnl3 -isystem /usr/include/postgresql -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-san_LDFLAGS = -fsanitize=address,undefined
+san_LDFLAGS = -L$(B)/host/lib -fsanitize=address,undefined
 LDFLAGS = -Wl,--gc-sections
 
 # ---- What a newcomer types
@@ -114,7 +115,7 @@ node: $(NODE_PROGRAMS:%=$(B)/node/%)
 objects = $(patsubst %.c,$(B)/obj/$(1)/%.o,$(2))
 
 define compile_rule
-$(B)/obj/$(1)/%.o: %.c | $(B)/.setup $(if $(filter node,$(1)),$(B)/sysroot/.built)
+$(B)/obj/$(1)/%.o: %.c | $(B)/.setup $(if $(filter node,$(1)),$(B)/sysroot/.built,$(B)/host/.built)
 	@mkdir -p $$(@D)
 	@$$($(1)_CC) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_CFLAGS) -c $$< -o $$@
 $(B)/obj/$(1)/lib.a: $(call objects,$(1),$(lib_SOURCES))
@@ -133,7 +134,6 @@ endef
 comma = ,
 $(foreach program,$(HOST_PROGRAMS),$(eval $(call link_rule,host,$(program),bin)))
 $(foreach program,$(NODE_PROGRAMS),$(eval $(call link_rule,node,$(program),node)))
-$(B)/obj/host/contrib/directory/signature.o $(B)/obj/san/contrib/directory/signature.o: | $(B)/host/.built
 $(B)/obj/host/contrib/directory/explorer.o: $(wildcard contrib/directory/web/*) contrib/directory/openapi.json # embedded by .incbin
 
 # ---- Unit tests: one program a module, under ASan and UBSan on the host, and as the node has it (musl).

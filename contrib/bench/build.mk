@@ -26,6 +26,6 @@ swarm_LIBS = -lcjson -lsodium -lgnutls
 define bench_host_program_rule
 $(B)/test/$(1): $(call objects,host,$($(1)_SOURCES)) $(B)/obj/host/lib.a
 	@mkdir -p $$(@D)
-	@$$(host_CC) $$(LDFLAGS) $$(host_CFLAGS) $$^ -o $$@ $$($(1)_LIBS) -lpthread
+	@$$(host_CC) $$(LDFLAGS) $$(host_CFLAGS) $$(host_LDFLAGS) $$^ -o $$@ $$($(1)_LIBS) -lpthread
 endef
 $(foreach program,$(BENCH_HOST_PROGRAMS),$(eval $(call bench_host_program_rule,$(program))))

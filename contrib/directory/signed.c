@@ -64,10 +64,11 @@ int signed_check(int fd, struct store *store, const struct note_verifier *verifi
     return 0;
 }
 
+/* With its NUL, behind which there may be the end of a longer one. */
 void signed_write(int fd, const char *note)
 {
-    size_t size = strlen(note);
+    size_t size = strlen(note) + 1;
 
-    if (fd >= 0 && (pwrite(fd, note, size, 0) != (ssize_t)size || ftruncate(fd, (off_t)size) < 0))
+    if (fd >= 0 && pwrite(fd, note, size, 0) != (ssize_t)size)
         log_fail(-errno, "note what was signed");
 }

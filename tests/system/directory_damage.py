@@ -18,6 +18,7 @@ from process import Process, poll
 from story import Failed, check, run, step
 
 PAGE = 4096
+LEAF = 0x0d
 STATEMENTS = 400
 LONG = 1600  # of which the start looks at the last 1,000
 DAMAGES, SEED = int(os.environ.get("DAMAGES", 24)), int(os.environ.get("SEED", 1))
@@ -204,10 +205,11 @@ def alter(store, statement):
 
 
 def zero_page_of(store, bytes_in_it):
-    """The file's page with these bytes, which are of one entry, is zeros."""
+    """The file's page with these bytes, which are of one entry, is zeros: the leaf (sqlite.org/fileformat.html, 1.6), and not one that it
+    was split from, where they may lie on."""
     data = bytearray(store.read_bytes())
-    at = data.index(bytes_in_it)
-    data[at - at % PAGE:at - at % PAGE + PAGE] = bytes(PAGE)
+    pages = [at for at in range(0, len(data), PAGE) if data[at] == LEAF and bytes_in_it in data[at:at + PAGE]]
+    data[pages[0]:pages[0] + PAGE] = bytes(PAGE)
     store.write_bytes(data)
 
 

@@ -49,7 +49,7 @@ test_directory_wal_SOURCES = $(directory_STORE)
 test_directory_wal_LIBS = -lpq
 test_ed25519_SOURCES = tests/unit/ed25519_vectors.c
 test_directory_primitives_SOURCES = tests/unit/ed25519_vectors.c $(addprefix contrib/directory/, signature.c sha256.c base64.c)
-test_directory_primitives_LIBS = -L$(B)/host/lib -l25519 -lnettle
+test_directory_primitives_LIBS = -l25519 -lnettle
 test_directory_shard_SOURCES = $(addprefix contrib/directory/, shard.c tls.c)
 test_directory_shard_LIBS = -lmicrohttpd -lgnutls -Wl$(comma)--wrap=MHD_run
 UNIT_HOST_ONLY = test_directory_primitives test_directory_store test_directory_presence test_directory_wal test_directory_shard
