@@ -32,7 +32,8 @@ const char *key_id(const struct key *key);        /* base58 of the public key */
 
 void key_sign(const struct key *key, const void *message, size_t size,
               uint8_t ret_signature[static KEY_SIGNATURE_BYTES]);
-/* libsodium's strict verification: small-order keys and R, and non-canonical S, are refused. 1 when it fits, else 0. */
+/* Whether the signature is the key's of these bytes, by the policy of lib/README.md: small-order keys and R, encodings
+ * that aren't canonical, and S from L on are refused. 1 or 0. Here it is libsodium's; a program may bring another. */
 int key_verify(const uint8_t public[static KEY_PUBLIC_BYTES], const void *message, size_t size,
                const uint8_t signature[static KEY_SIGNATURE_BYTES]);
 

@@ -74,12 +74,10 @@ static void get_statement_late(struct directory *directory, struct request *requ
     uint64_t index;
 
     if (!try_statement(directory, request, &index))
-        request_problem(request, 503, "statement %s isn't signed yet", request->argument);
+        request_problem(request, 503, "statement %s isn't signed yet; ask again", request->argument);
 }
 
-/* A commit is seen in the tables before it is durable and signed (store_commit_ahead): who read of it there waits for
- * that.
- */
+/* The tables show a commit before it is signed (store_commit_ahead): who read an id there waits for that. */
 static void get_statement(struct directory *directory, struct request *request)
 {
     uint64_t index;

@@ -10,7 +10,6 @@
 int rehash_begin(struct rehash *ret_rehash, merkle_read *read, void *context, uint64_t from)
 {
     struct rehash rehash = { .count = from, .fits = true };
-
     int error = 0;
 
     for (unsigned level = 0; !error && from >> level; level++) {

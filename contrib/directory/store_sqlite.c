@@ -239,11 +239,14 @@ static int sqlite_run(struct store *store, const char *sql, const struct store_v
 }
 
 /* What a process left in the WAL whose sync failed isn't built on: it is written into the file and synced again. On a
- * full disk that has to wait, and so do transactions that write. */
+ * full disk that has to wait, and so do transactions that write; but not for somebody who reads what was before, as a
+ * back-up does for minutes. */
 static int settle(struct sqlite_store *self)
 {
     int code = sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
 
+    if (code == SQLITE_BUSY)
+        code = SQLITE_OK;
     self->unsettled = code != SQLITE_OK;
     return code;
 }

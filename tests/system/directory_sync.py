@@ -3,9 +3,11 @@
 was synced. And a disk that refuses: nothing is answered that may not be on it, directoryd ends and says what to do, and the next
 one has everything that was acknowledged."""
 
+import contextlib
 import http.client
 import re
 import signal
+import sqlite3
 import threading
 
 import sodium
@@ -85,6 +87,19 @@ def a_slow_disk(folder, directory):
     tracer.detach()
 
 
+def a_reader_of_what_was_before(directory):
+    step("killed while somebody still reads an older state of the store, as a back-up does")
+    with contextlib.closing(sqlite3.connect(directory.store, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        before = reader.execute("SELECT count(*) FROM entries").fetchone()[0]
+        directory.post(Principal("after").bot())
+        directory.process.kill9()
+        directory.start()  # after the ten seconds that the reader is waited for
+        directory.post(Principal("later").bot())
+        check(reader.execute("SELECT count(*) FROM entries").fetchone()[0] == before, "the next one starts, and writes, beside the reader")
+    check_views(directory, check_log(directory))
+
+
 def a_disk_that_refuses(folder, directory):
     step("every sync fails")
     size = directory.checkpoint()[0]
@@ -111,6 +126,7 @@ def a_disk_that_refuses(folder, directory):
 def story(folder):
     directory = every_answer_follows_a_sync(folder)
     a_slow_disk(folder, directory)
+    a_reader_of_what_was_before(directory)
     a_disk_that_refuses(folder, directory)
 
 
