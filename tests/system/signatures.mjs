@@ -43,7 +43,7 @@ for (const [envelope, id, kind, signer] of JSON.parse(readFileSync(statements, "
   const opened = await openEnvelope(envelope);
   assert.deepEqual([opened.id, opened.kind, opened.signer, opened.payload.version], [id, kind, signer, 1]);
   const parsed = JSON.parse(envelope);
-  const change = (text) => (text[9] === "A" ? "B" : "A") + text.slice(1);
+  const change = (text) => (text[0] === "A" ? "B" : "A") + text.slice(1);
   for (const altered of [{ ...parsed, payload: change(parsed.payload) }, { ...parsed, payloadType: parsed.payloadType.replace(kind, "bat") },
     { ...parsed, signatures: [{ ...parsed.signatures[0], sig: change(parsed.signatures[0].sig) }] }, { ...parsed, extra: 1 },
     { ...parsed, signatures: [...parsed.signatures, ...parsed.signatures] }, { ...parsed, signatures: [] }, {}])
