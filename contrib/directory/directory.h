@@ -23,7 +23,7 @@ struct directory {
     struct server *server;
     struct sequencer *sequencer;
     struct feed *feed;
-    struct scrub *scrub;   /* NULL: over PostgreSQL, at a mirror */
+    struct scrub *scrub;   /* NULL: another writes the log, or a mirror began with nothing */
     struct office *office; /* NULL: the store is this directoryd's alone */
     struct log_wait *log_wait;
     struct gather *gather;     /* NULL: no witnesses */

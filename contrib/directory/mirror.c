@@ -11,6 +11,7 @@
 #include "contrib/directory/forward.h"
 #include "contrib/directory/log_wait.h"
 #include "contrib/directory/mirror_options.h"
+#include "contrib/directory/scrub.h"
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -147,6 +148,8 @@ static void take(struct mirror *mirror, struct tlog_head *next)
     } else if (result) {
         if (result == FOLLOW_FORBIDDEN)
             reason_prefix(&reason, "the log has what its rules forbid");
+        else if (result == -EUCLEAN)
+            reason_refuse(&reason, "the store", "is damaged; remove it, and the log is fetched again");
         else if (result < 0)
             reason_refuse(&reason, "the store", "%s", strerror(-result));
         fail(mirror, reason.text);
@@ -317,6 +320,7 @@ static void on_drain(uv_timer_t *timer)
         server_close(directory->server);
     log_wait_free(directory->log_wait);
     feed_free(directory->feed);
+    scrub_stop(directory);
     uv_close((uv_handle_t *)&mirror->sigterm, NULL);
     uv_close((uv_handle_t *)&mirror->sigint, NULL);
     uv_close((uv_handle_t *)&mirror->sighup, NULL);
@@ -417,6 +421,8 @@ static int open_mirror(struct mirror *mirror, struct reason *reason)
         error = feed_new(directory, &directory->feed);
     if (!error)
         error = log_wait_new(directory, &directory->log_wait);
+    if (!error && directory->head.note)
+        error = scrub_start(directory, mirror->options.store);
     return error;
 }
 

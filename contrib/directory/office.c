@@ -6,6 +6,7 @@
 
 #include "contrib/directory/exchange.h"
 #include "contrib/directory/feed.h"
+#include "contrib/directory/scrub.h"
 #include "contrib/directory/sequencer.h"
 #include "contrib/directory/signed.h"
 
@@ -112,6 +113,13 @@ static void take_back(struct office *office)
     office->pending_last = &office->pending;
 }
 
+/* Without memory for it the log is served unchecked, as a front end does. */
+static void check_log(struct office *office)
+{
+    if (scrub_start(office->directory, office->exchange.url) < 0)
+        log_warning("no memory to check the log");
+}
+
 static void enter(struct office *office, struct election *election)
 {
     struct directory *directory = office->directory;
@@ -122,6 +130,7 @@ static void enter(struct office *office, struct election *election)
     signed_write(directory->signed_fd, directory->head.note);
     log_info("in office: this directoryd writes the log, from %" PRIu64 " entries on, epoch %" PRId64,
              directory->head.checkpoint.size, directory->writer->epoch);
+    check_log(office);
     for (size_t i = 0; i < election->nodes_count; i++)
         feed_wake(directory->feed, election->nodes[i]);
     if (directory->head.checkpoint.size > election->known.size)
@@ -166,6 +175,8 @@ void office_leave(struct office *office)
     log_warning("out of office: another directoryd writes the log, or the database is away");
     store_close(directory->writer);
     directory->writer = NULL;
+    if (!scrub_damage(directory->scrub))
+        scrub_stop(directory);
 }
 
 /* ---- Turns of the exchange */
@@ -378,7 +389,7 @@ static void on_tick(uv_timer_t *timer)
 
     if (!office->turning)
         expire(office);
-    if (!directory->writer && !office->electing)
+    if (!directory->writer && !office->electing && !scrub_damage(directory->scrub))
         start_election(office);
     else if (++office->ticks % PROVE_TICKS == 0)
         sequencer_flush(directory->sequencer, SEQUENCER_PROVE);
@@ -457,6 +468,8 @@ void office_start(struct office *office)
     log_info(office->directory->writer ? "in office: this directoryd writes the log"
                                        : "another directoryd is in office: this one serves, and hands on");
     uv_timer_init(office->directory->loop, &office->tick);
+    if (office->directory->writer)
+        check_log(office);
     office->tick.data = office;
     uv_timer_start(&office->tick, on_tick, TICK_MS, TICK_MS);
     start_turn(office);

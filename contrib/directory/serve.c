@@ -64,7 +64,7 @@ static void close_handles(struct program *program)
     feed_free(directory->feed);
     if (directory->office)
         office_stop(directory->office);
-    scrub_free(directory->scrub);
+    scrub_stop(directory);
     sequencer_free(directory->sequencer);
     directory->sequencer = NULL;
     uv_close((uv_handle_t *)&program->sigterm, NULL);
@@ -224,7 +224,7 @@ static int open_directory(const struct options *options, struct program *program
     if (!error && options->gather.policy.count)
         error = http_open() < 0 ? -EIO : gather_new(directory, &options->gather, &directory->gather);
     if (!error && !directory->office)
-        error = scrub_start(directory, options->store, &directory->scrub, reason);
+        error = scrub_start(directory, options->store);
     return error;
 }
 

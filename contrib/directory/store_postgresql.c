@@ -58,8 +58,9 @@ static int to_errno(const char *state)
         const char *prefix;
         int error;
     } known[] = {
-        { "53100", -ENOSPC }, { "53200", -ENOMEM }, { "53", -EAGAIN },    { "23", -EEXIST },    { "08", -ENOTCONN },
-        { "57P", -ENOTCONN }, { "25006", -EROFS },  { "XX00", -EUCLEAN }, { "25P", -ENOTCONN },
+        { "53100", -ENOSPC }, { "53200", -ENOMEM }, { "53", -EAGAIN },   { "23", -EEXIST },
+        { "08", -ENOTCONN },  { "57P", -ENOTCONN }, { "25006", -EROFS }, { "XX00", -EUCLEAN },
+        { "25P", -ENOTCONN }, { "57", -ETIMEDOUT }, { "40", -EAGAIN },   { "55", -EAGAIN },
     };
 
     for (size_t i = 0; state && i < sizeof known / sizeof *known; i++) {

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 
 import sodium
-from grid import Directory, Principal, check_log, hashes
+from grid import Directory, Mirror, Principal, check_log, hashes
 from process import Process, poll
 from story import Failed, check, run, step
 
@@ -213,7 +213,8 @@ def zero_page_of(store, bytes_in_it):
     store.write_bytes(data)
 
 
-def look_at_damaged(copy, entries, size, what):
+def look_at_damaged(copy, entries, what):
+    size = len(entries)
     poll(lambda: copy.ask("GET", "/healthz").status == 503, 30, f"{what}: found", 0.02)
     health, said = copy.ask("GET", "/healthz").json(), copy.process.output()
     if "restore the store from a back-up" not in health["problems"][0] or f"<3>directoryd: the log is damaged: nothing more is written or signed: {health['problems'][0]}" not in said:
@@ -231,6 +232,25 @@ def look_at_damaged(copy, entries, size, what):
     check(True, f"{what}: {health['problems'][0][:90]}…")
 
 
+def mirror_of_it(directory, folder):
+    mirror = Mirror(folder, "copy", f"http://127.0.0.1:{directory.port}", directory.vkey)
+    mirror.wait_size(LONG)
+    check(mirror.process.stop(), "a mirror has it")
+    alter(mirror.store, "UPDATE hashes SET hash = zeroblob(32) WHERE level = 1 AND idx = 9")
+    mirror.start()
+    health = poll(lambda: (a := mirror.ask("GET", "/healthz")).status == 503 and a, 30, "the mirror to find its damage", 0.02).json()
+    check("the stored tree hashes don't fit" in health["problems"][0] and mirror.checkpoint()[0] == LONG,
+          "whose store is damaged then: it says so, and serves on")
+    directory.post(Principal("after-the-mirror").bot())
+    poll(lambda: "remove it, and the log is fetched again" in (mirror.problem() or ""), 30, "the mirror to take nothing more")
+    check(mirror.process.stop(), "and takes nothing more")
+    for path in folder.glob("copy.sqlite*"):
+        path.unlink()
+    mirror.start()
+    mirror.wait_size(LONG + 1)
+    check(mirror.process.stop(), "removed, it is fetched again")
+
+
 def in_the_middle(folder):
     step(f"a log of {LONG} statements, damaged far from its end")
     place = folder / "long"
@@ -242,6 +262,7 @@ def in_the_middle(folder):
     directory.start()
     poll(lambda: "the log is whole" in directory.process.output(), 30, "the check to be over", 0.02)
     check(directory.ask("GET", "/healthz").json()["check"] == {"done": LONG, "of": LONG}, "served at once, and found to be whole")
+    mirror_of_it(directory, place)
     entries = check_log(directory)
     check(directory.process.stop() and directory.process.child.returncode == 0, "stopped")
     directory.start()
@@ -250,9 +271,9 @@ def in_the_middle(folder):
     for statement in ("UPDATE entries SET envelope = replace(envelope, 'a', 'b') WHERE idx = 7", "DELETE FROM entries WHERE idx = 7",
                       "UPDATE hashes SET hash = zeroblob(32) WHERE level = 1 AND idx = 9", "DELETE FROM hashes WHERE level = 3 AND idx = 2"):
         copy = fresh(folder, directory, good, alter_by=functools.partial(alter, statement=statement))
-        look_at_damaged(copy, entries, LONG, statement)
+        look_at_damaged(copy, entries, statement)
     copy = fresh(folder, directory, good, alter_by=functools.partial(zero_page_of, bytes_in_it=entries[7][-60:].encode()))
-    look_at_damaged(copy, entries, LONG, "a page of zeros")
+    look_at_damaged(copy, entries, "a page of zeros")
     alter(directory.store, f"UPDATE entries SET envelope = replace(envelope, 'a', 'b') WHERE idx = {LONG - 7}")
     copy = fresh(folder, directory, directory.store.read_bytes())
     check(not copy.started and "restore" in copy.process.output(), "near the end: refused at the start")

@@ -20,6 +20,7 @@ from process import ROOT, Process, program
 from story import Failed, check, poll, run, skip, step
 
 ROUNDS = 6
+LONG = 1100  # of which the start looks at the last 1,000
 VERSION_2 = """ALTER TABLE contracts DROP COLUMN live_until;
 CREATE INDEX contracts_live ON contracts (node, expires) WHERE cancelled = 0 AND state <> 'stopped';
 CREATE INDEX contracts_ending ON contracts (expires) WHERE cancelled = 0 AND state <> 'stopped';
@@ -258,6 +259,49 @@ def witnessed(server, folder):
     directory.process.stop()
 
 
+def tell_damaged(directory):
+    answer = poll(lambda: (a := directory.ask("GET", "/healthz")).status == 503 and a, 30, "the damage to be found", 0.02).json()
+    check("restore the store from a back-up" in answer["problems"][0], f"/healthz: {answer['problems'][0]}")
+    check("the log is damaged: nothing more is written or signed" in directory.process.output(), "so does its log")
+
+
+def refuses_writes(directory, what, text="is damaged"):
+    poll(lambda: text in (a := directory.ask("POST", "/v1/statements", Principal("late").bot(), timeout=30)).body.decode()
+         and a.status == 503, 60, f"{what} to answer 503")
+    check(directory.get("/v1/stats"), f"{what} writes nothing, and reads go on")
+
+
+def damaged(server, folder):
+    """Only whoever is in office looks; and who found damage takes office no more."""
+    step(f"a log of {LONG} statements, damaged far from its end")
+    server.psql("CREATE DATABASE damaged")
+    url = server.url.replace("/postgres", "/damaged")
+    folder = folder / "damaged"
+    folder.mkdir()
+    first = Directory(folder, url=url, name="damaged-first")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: first.post(Principal(f"damaged-{number}").bot()), range(LONG)))
+    check(first.process.stop(20), "stopped")
+    first.start()
+    poll(lambda: "the log is whole" in first.process.output(), 30, "the check to be over", 0.02)
+    check(first.ask("GET", "/healthz").json()["check"] == {"done": LONG, "of": LONG}, "served at once, and found to be whole")
+    first.process.stop(20)
+    server.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c",
+               "UPDATE hashes SET hash = decode(repeat('00', 32), 'hex') WHERE level = 1 AND idx = 9", check=True)
+    first.start()
+    second = Directory(folder, url=url, name="damaged-second")
+    tell_damaged(first)
+    check(second.ask("GET", "/healthz").json()["check"] is None, "the other one has nothing to check")
+    refuses_writes(first, "the one in office")
+    refuses_writes(second, "the other one", "nobody can write it down now")
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+    tell_damaged(second)
+    refuses_writes(second, "the one that took office then")
+    check(in_office(first, second) is second, "who found damage doesn't take office again")
+    for directory in (first, second):
+        check(directory.process.stop(20), "SIGTERM ends it")
+
+
 def older(folder, version):
     """directoryd over the store of an older version (tests/fixtures), which it has brought up to date."""
     path, key = folder / f"version-{version}.sqlite", folder / "first-key"
@@ -326,6 +370,7 @@ def story(folder):
         cut_off(server, directories, acknowledged)
         migrations(server, directories, folder)
         witnessed(server, folder)
+        damaged(server, folder)
     finally:
         server.stop()
 
