@@ -362,12 +362,21 @@ def what_caches_see(directory):
     check(missing.status == 404 and missing.headers["Cache-Control"] == "no-store", "what isn't there yet isn't cached")
 
 
+def end_when_busy(acknowledged, delay, end):
+    for _ in range(1000):
+        if acknowledged:
+            break
+        time.sleep(0.02)
+    time.sleep(delay)
+    end()
+
+
 def killed(directory, world):
     for turn in range(4):
         how = "kill -9" if turn < 3 else "SIGTERM"
         step(f"{how} while 16 clients post, {turn + 1} of 4")
         acknowledged, process = {}, directory.process
-        killer = threading.Timer(0.2 + 0.23 * turn, process.kill9 if turn < 3 else process.stop)
+        killer = threading.Thread(target=end_when_busy, args=(acknowledged, 0.05 + 0.23 * turn, process.kill9 if turn < 3 else process.stop))
         killer.start()
         post_many(directory, 1000, acknowledged)
         killer.join()

@@ -326,12 +326,16 @@ def rates(folder):
 
     def ask(forwarded, path="/v1/stats"):
         return directory.ask("GET", path, headers={"X-Forwarded-For": forwarded} if forwarded else {})
+
+    def refused_at(forwarded):
+        """Two a second come back while it is asked."""
+        return next(answer for answer in (ask(forwarded) for _ in range(20)) if answer.status == 429)
     statuses = [ask("203.0.113.7").status for _ in range(40)]
     check(statuses[:20] == [200] * 20 and 429 in statuses, f"an address has its burst of 20, then {statuses.count(429)} are refused")
-    refused = ask("203.0.113.7")
+    refused = refused_at("203.0.113.7")
     check(refused.status == 429 and int(refused.headers["Retry-After"]) >= 1 and refused.problem(), "429 with Retry-After, as a problem")
     check(ask("203.0.113.8").status == 200 and ask("2001:db8::1").status == 200, "others are served")
-    check(ask("203.0.113.9, 203.0.113.7").status == 429, "what a client writes before its address counts for nothing")
+    check(refused_at("203.0.113.9, 203.0.113.7"), "what a client writes before its address counts for nothing")
     v6 = [ask(f"2001:db8:1:2::{n}").status for n in range(1, 60)]
     check(429 in v6, "an IPv6 /64 is one customer")
     check(all(ask(None).status == 200 for _ in range(60)), "loopback itself isn't limited")

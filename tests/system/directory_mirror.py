@@ -191,7 +191,7 @@ def static_copy(folder, directory):
     check(most < 400, f"and no process took more than {most} MiB")
     Quiet.zipped.clear()
     verify(static, "--log", directory.vkey)
-    verify(static, "--log", sodium.vkey("zos-directory", os.urandom(32)), code=1)
+    verify(static, "--log", sodium.vkey("zos-directory", sodium.keypair(os.urandom(32))[0]), code=1)
     server.shutdown()
     mirror.process.stop()
 
@@ -214,7 +214,7 @@ def alterations(folder, directory):
         stop.set()
         writer.join()
     check(True, "all is well, also while it grows")
-    verify("--store", f"sqlite:{directory.store}", "--log", sodium.vkey("zos-directory", os.urandom(32)), code=1)
+    verify("--store", f"sqlite:{directory.store}", "--log", sodium.vkey("zos-directory", sodium.keypair(os.urandom(32))[0]), code=1)
     directory.process.stop()
     cases = ("UPDATE entries SET envelope = replace(envelope, 'a', 'b') WHERE idx = 7", "DELETE FROM entries WHERE idx = 7",
              "UPDATE entries SET node = NULL WHERE node IS NOT NULL", "UPDATE entries SET signer = 'x' WHERE idx = 9",
