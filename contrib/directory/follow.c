@@ -109,6 +109,22 @@ static int take_held(struct follower *follower, struct tlog_head *next, struct r
 
 /* ---- A checkpoint of more */
 
+/* The log forked only if its tiles prove to be what it signed, with another beginning than ours; else whoever serves
+ * them is wrong. */
+static int judge_tiles(struct follower *follower, const struct checkpoint *from, const struct tlog_head *next,
+                       const struct merkle_proof *proof, struct reason *reason)
+{
+    const struct checkpoint *to = &next->checkpoint;
+    struct merkle_hash root;
+
+    if (remote_root(follower->remote, from->size, to->size, &root, reason))
+        return REFUSED;
+    if (merkle_verify_consistency(from->size, to->size, proof, &root, &to->root))
+        return refuse_fork(follower, next, reason);
+    remote_forget(follower->remote);
+    return reason_refuse(reason, NULL, "the tiles aren't those of the checkpoint of %" PRIu64 " entries", to->size);
+}
+
 /* Whether `from` is the beginning of what the checkpoint vouches for. 0, REFUSED (can't be had), FOLLOW_FORKED. */
 static int check_extends(struct follower *follower, const struct checkpoint *from, const struct tlog_head *next,
                          struct reason *reason)
@@ -120,7 +136,7 @@ static int check_extends(struct follower *follower, const struct checkpoint *fro
         return REFUSED;
     if (merkle_verify_consistency(from->size, to->size, &proof, &from->root, &to->root))
         return 0;
-    return refuse_fork(follower, next, reason);
+    return judge_tiles(follower, from, next, &proof, reason);
 }
 
 /* The entries of one bundle from `index` on. 0 and how many there were, or as follower_take. */

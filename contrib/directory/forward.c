@@ -11,7 +11,6 @@
 
 #define TIMEOUT_MS 20000
 #define ANSWER_BYTES_MAX ((size_t)1024 * 1024)
-#define JOBS_MAX 1000
 
 struct job {
     uv_work_t work;
@@ -37,6 +36,8 @@ static void run(uv_work_t *work)
         .answer_bytes_max = ANSWER_BYTES_MAX,
         .timeout_ms = TIMEOUT_MS,
         .ca_pem = job->directory->forward->ca_pem,
+        .cancelled = job->directory->forward->cancelled,
+        .context = job->directory->forward->context,
     };
     struct reason ignored;
 
@@ -82,13 +83,15 @@ static void on_done(uv_work_t *work, int status)
     note_heartbeat(job);
     answer(job);
     job->directory->jobs--;
+    job->directory->forward->count--;
     request_resume(job->request);
     free(job);
 }
 
 void forward_request(struct directory *directory, struct request *request, const char *path)
 {
-    struct job *job = directory->jobs < JOBS_MAX ? calloc(1, sizeof *job) : NULL;
+    struct forward *forward = directory->forward;
+    struct job *job = forward->count < forward->max ? calloc(1, sizeof *job) : NULL;
 
     if (!job) {
         request_problem(request, 503, "too much is under way");
@@ -97,8 +100,9 @@ void forward_request(struct directory *directory, struct request *request, const
     job->work.data = job;
     job->directory = directory;
     job->request = request;
-    snprintf(job->url, sizeof job->url, "%s%s", directory->forward->url, path);
+    snprintf(job->url, sizeof job->url, "%s%s", forward->url, path);
     directory->jobs++;
+    forward->count++;
     request_wait(request);
     uv_queue_work(directory->loop, &job->work, run, on_done);
 }

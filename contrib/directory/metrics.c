@@ -125,14 +125,14 @@ static void write_log(FILE *out, const struct directory *directory)
     write_one(out, "directoryd_log_cosigned_size", "gauge", "Entries that a quorum of witnesses cosigned; 0 without.",
               (double)directory->cosigned.checkpoint.size);
     write_one(out, "directoryd_log_check_size", "gauge",
-              "Entries that were there at the start, and are hashed again; 0 over PostgreSQL and at a mirror.",
+              "Entries that were there when their writer began, and are hashed again; 0 where another writes.",
               (double)scrub_size(directory->scrub));
     write_one(out, "directoryd_log_check_done", "gauge", "Those of them that were hashed again so far.",
               (double)scrub_done(directory->scrub));
     write_one(out, "directoryd_log_damaged", "gauge", "1 when damage was found by that: nothing more is signed.",
               scrub_damage(directory->scrub) != NULL);
     write_one(out, "directoryd_writes_log", "gauge", "1 when this process is the one that writes the log.",
-              directory->writer != NULL);
+              directory->writer && !directory->forward);
     write_head(out, "directoryd_commit_seconds", "histogram",
                "How long a commit takes until it is durable and signed.");
     write_histogram(out, "directoryd_commit_seconds", "", &metrics->commit_seconds, SECONDS);

@@ -24,14 +24,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WAIT_S 20    /* a long poll at the source */
-#define POLL_MS 1000 /* where it can't be waited */
+#define POLL_MS 1000 /* where it can't be waited, or nobody does */
 #define RETRY_MS 1000
 #define RETRY_CAP_MS 30000
 #define FORKED_MS 10000
 #define DRAIN_MS 10
 #define ANSWER_TURNS (10000 / DRAIN_MS) /* for clients to take their answers */
+#define STOP_TURNS (30000 / DRAIN_MS)   /* for all of it */
 #define SEEN_MAX 10000                  /* written in one transaction, once in a long poll */
 
 struct mirror {
@@ -103,6 +105,11 @@ static void keep_evidence(struct mirror *mirror, const struct tlog_head *next, c
 {
     const char *path = mirror->options.evidence, *known = mirror->follower.head.note;
     char *text;
+
+    if (access(path, F_OK) == 0) {
+        log_error("%s; %s has evidence already, and is left as it is", words, path);
+        return;
+    }
     int size = asprintf(&text, "%s: %s.\n\n%s\n%s", mirror->options.url, words, known ? known : "", next->note);
 
     if (size < 0)
@@ -147,7 +154,7 @@ static void take(struct mirror *mirror, struct tlog_head *next)
         pause_ms(mirror, FORKED_MS);
     } else if (result) {
         if (result == FOLLOW_FORBIDDEN)
-            reason_prefix(&reason, "the log has what its rules forbid");
+            reason_prefix(&reason, "what is served as the log has what its rules forbid");
         else if (result == -EUCLEAN)
             reason_refuse(&reason, "the store", "is damaged; remove it, and the log is fetched again");
         else if (result < 0)
@@ -188,6 +195,7 @@ static void follow(struct mirror *mirror)
     struct reason reason = { 0 };
     bool waited = false;
     unsigned wait_s = head->note ? WAIT_S : 0;
+    uint64_t size = head->checkpoint.size, began_ns = uv_hrtime();
     int result = remote_checkpoint(&mirror->remote, &mirror->options.verifier, head->checkpoint.size, wait_s, &next,
                                    &waited, &reason);
 
@@ -200,7 +208,8 @@ static void follow(struct mirror *mirror)
         return;
     }
     take(mirror, &next);
-    if (!waited && wait_s)
+    /* One that knows how to wait and doesn't, since too many do, isn't asked again at once. */
+    if (wait_s && head->checkpoint.size == size && (!waited || uv_hrtime() - began_ns < POLL_MS * 1000000UL))
         pause_ms(mirror, POLL_MS);
 }
 
@@ -314,7 +323,11 @@ static void on_drain(uv_timer_t *timer)
     struct mirror *mirror = timer->data;
     struct directory *directory = &mirror->directory;
 
-    if (directory->jobs || (directory->server && !server_is_idle(directory->server) && ++mirror->turns < ANSWER_TURNS))
+    if (++mirror->turns > STOP_TURNS) {
+        log_warning("what was handed on isn't answered: stopping without");
+        _exit(EXIT_FAILURE);
+    }
+    if (directory->jobs || (directory->server && !server_is_idle(directory->server) && mirror->turns < ANSWER_TURNS))
         return;
     if (directory->server)
         server_close(directory->server);
@@ -444,6 +457,14 @@ static void close_mirror(struct mirror *mirror)
     free(mirror->remote.ca_pem);
 }
 
+/* A quarter of the pool is left for what is done here: a source that doesn't answer holds up nothing else. */
+static unsigned forwards_max(void)
+{
+    unsigned long threads = strtoul(getenv("UV_THREADPOOL_SIZE") ?: "", NULL, 10);
+
+    return threads >= 4 && threads <= 1024 ? (unsigned)(threads - threads / 4) : 1;
+}
+
 int mirror_run(int argc, char **argv)
 {
     static struct mirror mirror;
@@ -454,12 +475,13 @@ int mirror_run(int argc, char **argv)
         return exit_code - 1;
     setenv("UV_THREADPOOL_SIZE", "64",
            0); /* of requests that are handed on; each waits for the source most of the time */
+    mirror.forward.max = forwards_max();
     mirror.directory.loop = uv_default_loop();
     mirror.directory.heartbeat_s = 60;
     snprintf(mirror.remote.url, sizeof mirror.remote.url, "%.1023s", mirror.options.url);
     snprintf(mirror.forward.url, sizeof mirror.forward.url, "%.1023s", mirror.options.url);
-    mirror.remote.cancelled = is_ending;
-    mirror.remote.context = &mirror;
+    mirror.remote.cancelled = mirror.forward.cancelled = is_ending;
+    mirror.remote.context = mirror.forward.context = &mirror;
     start_handles(&mirror);
     if (open_mirror(&mirror, &reason)) {
         log_error("can't start: %s", reason.text[0] ? reason.text : "see above");

@@ -63,7 +63,7 @@ static int get_checkpoint(struct remote *remote, uint64_t above, unsigned wait_s
         int result = get(remote, path, wait_s, NOTE_BYTES_MAX, ret_answer, reason);
         if (result || ret_answer->status == 200)
             return result;
-        bool unknown = ret_answer->status == 404;
+        bool unknown = ret_answer->status >= 400 && ret_answer->status < 500 && ret_answer->status != 429;
         http_problem(ret_answer, reason);
         http_answer_close(ret_answer);
         if (!unknown)
@@ -209,4 +209,19 @@ int remote_prove_consistency(struct remote *remote, uint64_t from, uint64_t size
     if (from == 0 || from == size)
         return 0;
     return merkle_prove_consistency(read_hash, &reading, from, size, ret_proof) < 0 ? REFUSED : 0;
+}
+
+int remote_root(struct remote *remote, uint64_t from, uint64_t size, struct merkle_hash *ret_root,
+                struct reason *reason)
+{
+    struct reading reading = { remote, reason };
+
+    remote->size = size;
+    return merkle_root(read_hash, &reading, from, ret_root) < 0 ? REFUSED : 0;
+}
+
+void remote_forget(struct remote *remote)
+{
+    for (size_t i = 0; i < sizeof remote->tiles / sizeof *remote->tiles; i++)
+        remote->tiles[i].held = false;
 }

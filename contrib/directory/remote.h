@@ -42,3 +42,8 @@ int remote_tile(struct remote *remote, int level, uint64_t index, uint64_t size,
 /* How the tree of `size` extends that of `from`, computed from tiles. 0, or REFUSED when they can't be had. */
 int remote_prove_consistency(struct remote *remote, uint64_t from, uint64_t size, struct merkle_proof *ret_proof,
                              struct reason *reason);
+/* The root of the first `from` entries, by the tiles of the tree of `size`. 0, or REFUSED when they can't be had. */
+int remote_root(struct remote *remote, uint64_t from, uint64_t size, struct merkle_hash *ret_root,
+                struct reason *reason);
+/* Tiles that were read are read again: they didn't fit what was signed. */
+void remote_forget(struct remote *remote);

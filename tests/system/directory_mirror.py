@@ -238,6 +238,68 @@ def alterations(folder, directory):
     directory.start()
 
 
+class Between(http.server.BaseHTTPRequestHandler):
+    """Between a mirror and its directory; what it does beside handing on, the class says."""
+    protocol_version = "HTTP/1.1"
+    source, asked, wrong_tiles, waits, hang = None, 0, 0, True, None
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        kind, path = type(self), self.path
+        if path.startswith("/v1/log/checkpoint"):
+            kind.asked += 1
+            path = path if kind.waits else path.split("&")[0]
+        got = kind.source.ask("GET", path, timeout=40)
+        body = got.body
+        if kind.wrong_tiles and path.startswith("/log/tile/0/"):
+            kind.wrong_tiles -= 1
+            body = bytes(byte ^ 1 for byte in body)
+        self.answer(got.status, body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).hang.wait(60)
+        self.answer(503, b"")
+
+
+def bad_source(folder, directory):
+    step("a source that does what it shouldn't")
+    Between.source, Between.hang = directory, threading.Event()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Between)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    mirror = Mirror(folder, "between", f"http://127.0.0.1:{server.server_address[1]}", directory.vkey)
+    mirror.wait_size(directory.checkpoint()[0])
+    Between.wrong_tiles = 1
+    fill(directory, 1)
+    poll(lambda: "the tiles aren't those of the checkpoint" in (mirror.problem() or ""), 20, "a wrong tile to be noticed", 0.02)
+    mirror.wait_size(directory.checkpoint()[0])
+    poll(lambda: not mirror.problem(), 20, "the problem to be over")
+    check(not Between.wrong_tiles and not mirror.evidence.exists(), "one wrong tile is asked for again, and the log isn't accused of it")
+    Between.waits = False
+    fill(directory, 1)
+    mirror.wait_size(directory.checkpoint()[0])
+    before = Between.asked
+    time.sleep(3)
+    check(Between.asked - before < 50, f"where nobody waits it pauses: asked {Between.asked - before} times in 3 s")
+    for _ in range(150):
+        threading.Thread(target=lambda: mirror.ask("POST", "/v1/statements", Principal("hung").bot(), timeout=90), daemon=True).start()
+    poll(lambda: "too much is under way" in mirror.ask("POST", "/v1/statements", Principal("more").bot(), timeout=90).body.decode(), 20, "many to be handed on")
+    bots = mirror.ask("GET", "/v1/bots?limit=1000", headers={"Accept-Encoding": "gzip"}, timeout=15)
+    check(bots.status == 200 and not Between.hang.is_set(), "while nothing that is handed on is answered, reads are")
+    check(mirror.process.stop(20), "and SIGTERM ends it")
+    Between.hang.set()
+    server.shutdown()
+
+
 def forbidden(folder, directory, world):
     step("a directory that breaks its own rules: the mirror doesn't follow")
     stranger = Principal()
@@ -325,6 +387,7 @@ def story(folder):
     node_through_mirror(directory, mirror, world)
     without_source(folder, directory, mirror, world)
     static_copy(folder, directory)
+    bad_source(folder, directory)
     alterations(folder, directory)
     forbidden(folder, directory, world)
     split_view(folder, directory, mirror)
