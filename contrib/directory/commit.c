@@ -4,6 +4,7 @@
 
 #include "contrib/directory/cosigned.h"
 #include "contrib/directory/office.h"
+#include "contrib/directory/proven.h"
 #include "contrib/directory/state.h"
 
 #include "lib/cleanup.h"
@@ -89,11 +90,13 @@ static bool sequence(struct store *store, uint64_t size, struct submission *subm
 }
 
 /* Within the transaction, which spares a lock for each hash that is read. Failures stick to the store. */
-static void prove_all(struct store *store, uint64_t size, struct submission *submission)
+static void prove_all(struct store *store, const struct checkpoint *head, struct submission *submission)
 {
     for (; submission && !store->error; submission = submission->next) {
-        if (submission_is_logged(submission))
-            tlog_prove_inclusion(store, submission->index, size, &submission->proof);
+        if (submission->status == 200) /* far from the edge that tlog_check_head looks at */
+            proven_inclusion(store, head, submission->index, head->size, &submission->proof);
+        else if (submission_is_logged(submission))
+            tlog_prove_inclusion(store, submission->index, head->size, &submission->proof);
     }
 }
 
@@ -135,7 +138,7 @@ static int run_transaction(struct commit *commit)
         error = tlog_check_head(store, &commit->head.checkpoint);
     if (!error && size > before)
         error = tlog_write_ahead(store, size, &commit->head.checkpoint);
-    prove_all(store, size, commit->first);
+    prove_all(store, &commit->head.checkpoint, commit->first);
     if (error >= 0)
         error = store_commit_ahead(store);
     if (error < 0)

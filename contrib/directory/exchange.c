@@ -4,6 +4,7 @@
 
 #include "contrib/directory/commit.h"
 #include "contrib/directory/meta.h"
+#include "contrib/directory/proven.h"
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -182,7 +183,8 @@ static void read_answers(struct turn *turn)
     }
     for (size_t i = 0; turn->answers && i < turn->answers_count; i++) {
         struct exchange_answer *answer = &turn->answers[i];
-        if (answer->status < 300 && tlog_prove_inclusion(bus, answer->index, size, &answer->proof) < 0)
+        if (answer->status < 300 &&
+            proven_inclusion(bus, &turn->head.checkpoint, answer->index, size, &answer->proof) < 0)
             answer->status = 503;
     }
     turn->again |= turn->answers_count == ANSWERS_MAX;

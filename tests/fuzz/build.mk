@@ -14,7 +14,7 @@ fuzz_provisiond_layer_LIBS = -larchive
 fuzz_provisiond_contract_SOURCES = $(addprefix provisiond/, verify.c wanted.c)
 fuzz_directory_witness_SOURCES = contrib/directory/witness_rules.c
 fuzz_provisiond_feed_SOURCES = $(addprefix provisiond/, verify.c wanted.c)
-fuzz_directory_body_SOURCES = $(addprefix contrib/directory/, signature.c sha256.c base64.c submission.c commit.c rules.c state.c tlog.c rehash.c meta.c tile.c presence.c \
+fuzz_directory_body_SOURCES = $(addprefix contrib/directory/, signature.c sha256.c base64.c submission.c commit.c proven.c rules.c state.c tlog.c rehash.c meta.c tile.c presence.c \
     store.c schema.c store_sqlite.c store_wal.c store_tidy.c store_postgresql.c)
 fuzz_directory_body_LIBS = -l25519 -lnettle -lsqlite3 -lpq
 fuzz_directory_tile_SOURCES = contrib/directory/tile.c

@@ -178,6 +178,27 @@ def while_it_runs(directory, truth, folder):
     check(True, f"nothing wrong was served: {counts}")
 
 
+def submitted_again(folder):
+    """A hash far from the edge that a commit looks at, altered after the check of the whole log was over."""
+    step("a statement that is submitted again")
+    place = folder / "again"
+    place.mkdir()
+    directory = Copy(place)
+    envelopes = [Principal(f"again-{number}").bot() for number in range(21)]
+    for envelope in envelopes:
+        directory.post(envelope)
+    answer = directory.ask("POST", "/v1/statements", envelopes[8])
+    check(answer.status == 200, "is answered with its proof")
+    directory.process.stop()
+    directory.start()
+    poll(lambda: "the log is whole" in directory.process.output(), 30, "the check to be over", 0.02)
+    alter(directory.store, "UPDATE hashes SET hash = zeroblob(32) WHERE level = 0 AND idx = 9")
+    answers = [directory.ask(method, path, body) for method, path, body in (
+        ("GET", f"/v1/statements/{sodium.statement_id(envelopes[8])}", None), ("POST", "/v1/statements", envelopes[8]))]
+    check([answer.status for answer in answers] == [503, 503], f"and with 503 when the store doesn't prove it: {answers[1].problem()}")
+    directory.process.stop()
+
+
 def lost_end(directory, folder):
     """The write-ahead file loses what was acknowledged: SQLite alone goes on from before, and the log would fork."""
     step("a write-ahead file without its end")
@@ -287,6 +308,7 @@ def story(folder):
     before_the_start(directory, truth, folder)
     while_it_runs(directory, truth, folder)
     lost_end(directory, folder)
+    submitted_again(folder)
     in_the_middle(folder)
 
 
