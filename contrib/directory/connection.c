@@ -38,7 +38,7 @@ static struct connection *oldest(const struct connections *connections, enum con
     return head->next == head ? NULL : ring_owner(head->next, struct connection, ring);
 }
 
-/* When all have a request that is worked on, nobody goes; libmicrohttpd then accepts no more until one is done. */
+/* When all have a request that is worked on, nobody goes; the server accepts no more until one is done. */
 static void make_room(struct connections *connections)
 {
     struct connection *victim = oldest(connections, CONNECTION_QUIET) ?: oldest(connections, CONNECTION_RECEIVING);
@@ -103,6 +103,16 @@ void connections_expire(struct connections *connections, uint64_t now_ms)
         if (LIFE_S[phase])
             expire_phase(connections, phase, now_ms);
     }
+}
+
+void connections_cut_slow(struct connections *connections, uint64_t now_ms, unsigned slow_ms)
+{
+    struct connection *slow = oldest(connections, CONNECTION_SENDING);
+
+    if (!slow || slow->since_ms + slow_ms > now_ms)
+        return;
+    cut_off(slow);
+    connections->late[CONNECTION_SENDING]++;
 }
 
 void connections_hush(struct connections *connections)

@@ -46,6 +46,8 @@ void connections_enter(struct connections *connections, struct connection *conne
                        uint64_t now_ms);
 /* Cuts off those whose phase took too long; to be called about once a second. */
 void connections_expire(struct connections *connections, uint64_t now_ms);
+/* Cuts off the one that has been taking its answer longest, if it does so for slow_ms at least. */
+void connections_cut_slow(struct connections *connections, uint64_t now_ms, unsigned slow_ms);
 /* Cuts off all that are quiet. */
 void connections_hush(struct connections *connections);
 size_t connections_count(const struct connections *connections);

@@ -152,6 +152,8 @@ static void write_load(FILE *out, const struct directory *directory)
               (double)load.opening);
     write_one(out, "directoryd_queue_length", "gauge", "Submissions that wait for a commit.", (double)load.queued);
     write_one(out, "directoryd_pending_bytes", "gauge", "Bytes of bodies under way.", (double)load.bytes);
+    write_one(out, "directoryd_answer_bytes", "gauge", "Bytes of large answers that clients haven't taken yet.",
+              (double)server_answer_bytes(directory->server));
     write_head(out, "directoryd_waiting", "gauge", "Requests that wait for news.");
     fprintf(out, "directoryd_waiting{for=\"feed\"} %zu\n", feed_waiting(directory->feed));
     fprintf(out, "directoryd_waiting{for=\"checkpoint\"} %zu\n", log_wait_waiting(directory->log_wait));

@@ -18,7 +18,20 @@
 
 static void set_answer(struct request *request, int status, const char *type, void *bytes, size_t size)
 {
+    static const char busy[] = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
+                               "\"detail\":\"too many large answers wait to be taken by their clients\"}";
+
     free(request->answer);
+    if (!request_count(request, size)) {
+        free(bytes);
+        request->retry_after_s = 1;
+        request->tagged = false;
+        request->cache_control = NULL;
+        status = 503;
+        type = "application/problem+json";
+        bytes = strdup(busy);
+        size = sizeof busy - 1;
+    }
     request->status = status;
     request->content_type = type;
     request->answer = bytes;

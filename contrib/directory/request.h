@@ -6,5 +6,7 @@
 
 #include <microhttpd.h>
 
+/* Counts the answer's size among what clients have to take. false: that is too much already, and it isn't counted. */
+bool request_count(struct request *request, size_t size);
 /* Hands the answer over to the connection. */
 enum MHD_Result request_send(struct request *request);

@@ -23,13 +23,18 @@
 #include <unistd.h>
 
 #define EXPIRE_MS 1000
-#define FILES_RESERVED 64               /* descriptors that aren't connections */
-#define DRAIN_BYTES_MAX (1024UL * 1024) /* of a body that is too large, before the connection is cut */
-#define PLAIN_BYTES (10UL * 1024)       /* what a connection costs at most while it is idle or waits */
-#define TLS_BYTES (64UL * 1024)         /* and with TLS: a GnuTLS session and its buffers */
-#define CLOSING 64                      /* connections that are cut off and not yet closed */
-#define ACCEPT_MAX 64                   /* in one turn of the loop */
-#define HANGUPS_MAX 64                  /* likewise */
+#define FILES_RESERVED 64                       /* descriptors that aren't connections */
+#define DRAIN_BYTES_MAX (1024UL * 1024)         /* of a body that is too large, before the connection is cut */
+#define PLAIN_BYTES (10UL * 1024)               /* what a connection costs at most while it is idle or waits */
+#define TLS_BYTES (64UL * 1024)                 /* and with TLS: a GnuTLS session and its buffers */
+#define CLOSING 64                              /* connections that are cut off and not yet closed */
+#define ACCEPT_MAX 64                           /* in one turn of the loop */
+#define HANGUPS_MAX 64                          /* likewise */
+#define ANSWER_BYTES_MIN (8UL * 1024)           /* what PLAIN_BYTES has no room for */
+#define ANSWERS_BYTES_MAX (128UL * 1024 * 1024) /* of such answers; eight bundles of the largest entries */
+#define SLOW_MS 5000                            /* whoever takes longer goes first when they are too many */
+#define DISPLACED_MS 10000                      /* likewise a long wait when all places are taken */
+#define DISPLACED_PART 16                       /* of all places, in a second */
 
 struct server {
     struct server_options options;
@@ -42,7 +47,9 @@ struct server {
     uv_poll_t door, hangups;
     uv_timer_t expire;
     int handles_open;
-    bool stopping, full; /* full: nobody is accepted until a connection ends */
+    struct ring waiters;  /* requests that wait long, the oldest first */
+    size_t answers_bytes; /* of large answers that weren't taken yet */
+    bool stopping, full;  /* full: nobody is accepted until a connection ends */
     char address[96];
 };
 
@@ -165,6 +172,7 @@ static bool announces_too_much(struct MHD_Connection *connection)
 
 static enum MHD_Result send_answer(struct request *request)
 {
+    request_count(request, request->answer_size); /* it may be gzip by now */
     request->last = request->server->stopping;
     enter(request->server, request->connection, CONNECTION_SENDING);
     return request_send(request);
@@ -185,6 +193,7 @@ static enum MHD_Result begin_request(struct shard *shard, struct MHD_Connection 
     request->method = strcmp(method, "HEAD") == 0 ? "GET" : method;
     request->client = client_of(shard->server, connection);
     request->began_ns = uv_hrtime();
+    ring_init(&request->waiters);
     *ret_request = request;
     if (!announces_too_much(connection))
         return MHD_YES;
@@ -255,10 +264,34 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && server->options.on_done)
         server->options.on_done(server->options.context, request);
+    request_count(request, 0);
     free(request->body);
     free(request->answer);
     free(request);
     *state = NULL;
+}
+
+bool request_count(struct request *request, size_t size)
+{
+    struct server *server = request->server;
+    size_t counted = size > ANSWER_BYTES_MIN ? size : 0;
+
+    if (!server) /* a test's */
+        return true;
+    server->answers_bytes -= request->counted;
+    request->counted = 0;
+    if (counted && server->answers_bytes + counted > ANSWERS_BYTES_MAX) {
+        connections_cut_slow(&server->connections, uv_now(server->loop), SLOW_MS);
+        return false;
+    }
+    server->answers_bytes += counted;
+    request->counted = counted;
+    return true;
+}
+
+size_t server_answer_bytes(const struct server *server)
+{
+    return server->answers_bytes;
 }
 
 void request_wait(struct request *request)
@@ -275,6 +308,8 @@ void request_wait_long(struct request *request, void (*on_hangup)(struct request
 
     request->waiter = waiter;
     request->on_hangup = on_hangup;
+    request->waits_since_ms = uv_now(request->server->loop);
+    ring_add(&request->server->waiters, &request->waiters);
     if (connection)
         epoll_ctl(request->server->waiting, EPOLL_CTL_ADD, connection->fd, &event);
     request_wait(request);
@@ -299,6 +334,7 @@ void request_resume(struct request *request)
     if (request->on_hangup && connection)
         epoll_ctl(request->server->waiting, EPOLL_CTL_DEL, connection->fd, NULL);
     request->on_hangup = NULL;
+    ring_remove(&request->waiters);
     request->waiting = false;
     MHD_resume_connection(request->connection);
     shard_wake(request->shard);
@@ -363,11 +399,27 @@ static void open_door(struct server *server)
         uv_poll_start(&server->door, UV_READABLE, on_knock);
 }
 
+/* All places are taken: those that have waited longest for news come again, as if they had hung up. */
+static void displace_waiters(struct server *server)
+{
+    size_t most = server->connections.max / DISPLACED_PART + CLOSING;
+
+    for (struct ring *first; most > 0 && (first = server->waiters.next) != &server->waiters; most--) {
+        struct request *request = ring_owner(first, struct request, waiters);
+        if (uv_now(server->loop) - request->waits_since_ms < DISPLACED_MS)
+            return;
+        server->connections.displaced++;
+        request->on_hangup(request);
+    }
+}
+
 static void on_expire(uv_timer_t *timer)
 {
     struct server *server = timer->data;
 
     connections_expire(&server->connections, uv_now(server->loop));
+    if (server->connections.max && connections_count(&server->connections) > server->connections.max)
+        displace_waiters(server);
     if (server->full)
         open_door(server);
 }
@@ -430,6 +482,7 @@ int server_open(uv_loop_t *loop, const struct server_options *options, struct se
         return -ENOMEM;
     server->options = *options;
     server->loop = loop;
+    ring_init(&server->waiters);
     server->listening = -1;
     connections_init(&server->connections, connections_max(options));
     error = listen_open(options->listen, &server->listening, reason);

@@ -5,6 +5,7 @@
 
 #include "contrib/directory/address.h"
 #include "contrib/directory/connection.h"
+#include "contrib/directory/ring.h"
 #include "contrib/directory/tls.h"
 
 #include "lib/json.h"
@@ -59,6 +60,9 @@ struct request {
     struct server *server;
     struct shard *shard;
     void *connection;
+    struct ring waiters; /* those that wait long, in the order in which they began; else alone */
+    uint64_t waits_since_ms;
+    size_t counted;                                     /* bytes of its answer, among the server's */
     bool too_large, has_nul, dispatched, waiting, last; /* last: the connection ends with it */
     size_t room;
 };
@@ -84,6 +88,8 @@ int server_open(uv_loop_t *loop, const struct server_options *options, struct se
 /* "http://127.0.0.1:8080" */
 const char *server_address(const struct server *server);
 const struct connections *server_connections(const struct server *server);
+/* Bytes of larger answers that clients haven't taken yet. */
+size_t server_answer_bytes(const struct server *server);
 /* Takes no more connections; those that have a request still get their answer, which is their last. */
 void server_quiesce(struct server *server);
 /* After that: nobody has a request any more. */
@@ -96,7 +102,7 @@ void server_close(struct server *server);
 bool request_read_query(struct request *request, const struct parameter *table);
 
 /* The answers. A value is taken over and freed; NULL stands for memory that is out: 503. Bytes are taken over as well.
- */
+ * A large answer becomes 503 while too much of such waits to be taken by clients. */
 void request_answer_json(struct request *request, int status, cJSON *value);
 void request_answer_bytes(struct request *request, const char *content_type, void *bytes, size_t size);
 void request_answer(struct request *request, int status, const char *content_type, void *bytes, size_t size);

@@ -364,6 +364,65 @@ def key_rates(directory):
     check(all(found["directoryd_limited_total", (("by", by),)] > 0 for by in ("address", "key", "heartbeat")), "all of it is counted")
 
 
+# ---- Who takes nothing, and who waits in every place
+
+def rss(directory):
+    status = open(f"/proc/{directory.process.child.pid}/status").read()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) << 10
+
+
+def connected(directory, path, read_bytes=None):
+    client = socket.socket()
+    if read_bytes:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_bytes)
+    client.connect(("127.0.0.1", directory.port))
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return client
+
+
+def registered(directory):
+    alice, node = Principal("unread"), Principal()
+    for envelope in (alice.bot(), alice.sign("farm", name="farm-unread", description=""), node.node(alice.invite())):
+        directory.post(envelope)
+    return node, directory.post(alice.contract(node))["id"]
+
+
+def untaken(folder):
+    step("answers that nobody takes")
+    directory = Directory(folder / "untaken", ("--rate-key", "0"))
+    node, contract = registered(directory)
+    for _ in range(256):  # about the largest that there can be
+        workload = {"name": "data", "state": "running", "message": "", "data": {"x": os.urandom(23500).hex()}}
+        directory.post(node.sign("result", contract=contract, state="running", workloads=[workload]))
+    bundle, before = "/log/tile/entries/000", rss(directory)
+    size = len(directory.get(bundle))
+    clients = [connected(directory, bundle, 4096) for _ in range(60)]
+    refused = poll(lambda: (a := directory.ask("GET", bundle)).status == 503 and a, 20, "another one to be refused", 0.02)
+    grown = rss(directory) - before
+    check("too many large answers" in refused.problem() and refused.headers["Retry-After"], f"503, {refused.problem()}")
+    check(grown < 300 << 20 < 60 * size, f"{60 * size >> 20} MiB that 60 clients ask for and don't take: {grown >> 20} MiB")
+    check(metrics(directory)["directoryd_answer_bytes", ()] <= 128 << 20, "what waits is counted")
+    check(directory.ask("GET", "/healthz").status == 200 and directory.get("/v1/stats"), "small answers go on")
+    poll(lambda: directory.ask("GET", bundle).status == 200, 90, "the slowest to make room", 0.2)
+    for client in clients:
+        client.close()
+    poll(lambda: metrics(directory)["directoryd_answer_bytes", ()] < 1 << 20, 20, "their memory to be free")
+    check(True, "the slowest make room, and the rest when they are gone")
+    directory.process.stop()
+
+
+def all_places(folder):
+    step("one client that waits in every place")
+    directory = Directory(folder / "places", ("--connections", "100"))
+    node, _ = registered(directory)
+    clients = [connected(directory, f"/v1/nodes/{node.id}/feed?after=100&wait=60") for _ in range(200)]
+    health = directory.ask("GET", "/healthz", timeout=50)  # less than its waits
+    check(health.status == 200, "somebody else is served, before their time is over")
+    for client in clients:
+        client.close()
+    directory.process.stop()
+
+
 # ---- Several over one database
 
 def shared(folder):
@@ -549,7 +608,7 @@ def stopping(folder):
 
 
 def story(folder):
-    for name in ("main", "crowded", "rates", "first", "second", "tls", "stopping"):
+    for name in ("main", "crowded", "rates", "untaken", "places", "first", "second", "tls", "stopping"):
         (folder / name).mkdir()
     directory = Directory(folder / "main", ("--behind-proxy", "127.0.0.1", "--rate-address", "1"))
     trickles = begin_trickles(directory)
@@ -562,6 +621,8 @@ def story(folder):
     gone(directory, world)
     crowded(folder)
     rates(folder)
+    untaken(folder)
+    all_places(folder)
     shared(folder)
     encrypted(folder)
     stopping(folder)
