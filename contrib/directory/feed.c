@@ -49,6 +49,8 @@ static cJSON *make_entry(struct directory *directory, const struct store_rows *r
     char *text = strndup(envelope, size);
     cJSON *entry = cJSON_CreateObject();
 
+    if (!text)
+        directory->reader->error = -ENOMEM; /* so that the answer is 503, and nobody goes on behind it */
     if (text && proven_entry(directory->reader, head, index, envelope, size, &proof) == 0) {
         json_add_integer(entry, "index", (int64_t)index);
         cJSON_AddStringToObject(entry, "envelope", text);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define TICK_MS 1000
-#define WAITERS_MAX 1000 /* more are answered at once */
+#define WAITERS_MAX 1000 /* for the checkpoint: more are answered at once */
 #define ENTRY_WAIT_MS 5000
 
 struct waiter {
@@ -69,10 +69,10 @@ static void on_hangup(struct request *request)
     free(gone);
 }
 
-/* false: too many wait, or the end is near, or memory is out. */
+/* false: the end is near, or memory is out. */
 static bool hold(struct log_wait *wait, const struct waiter *waiter)
 {
-    struct waiter *held = wait->released || wait->count >= WAITERS_MAX ? NULL : malloc(sizeof *held);
+    struct waiter *held = wait->released ? NULL : malloc(sizeof *held);
 
     if (!held)
         return false;
@@ -102,6 +102,7 @@ void log_wait_ask(struct directory *directory, struct request *request)
     bool must_wait =
         directory_public_head(directory)->checkpoint.size <= waiter.above && values[0].given && values[1].integer > 0;
 
+    must_wait = must_wait && directory->log_wait->count < WAITERS_MAX;
     if (!must_wait || !hold(directory->log_wait, &waiter))
         answer_checkpoint(directory, request);
 }

@@ -51,7 +51,8 @@ static int usage_error(const char *usage, const char *text)
 static int read_url(const char *text, struct mirror_options *options, struct reason *reason)
 {
     if (strncmp(text, "https://", 8) != 0 && strncmp(text, "http://", 7) != 0)
-        return reason_refuse(reason, NULL, "%.200s: a URL must begin with https:// or http://", text);
+        return reason_refuse(reason, NULL,
+                             "%.200s: a URL must begin with https:// or http://; a store is given by --store", text);
     if (strlen(text) >= sizeof options->url)
         return reason_refuse(reason, NULL, "the URL is too long");
     snprintf(options->url, sizeof options->url, "%s", text);

@@ -15,7 +15,7 @@ static const char USAGE[] =
     "usage: directoryd --store URL --key FILE --listen ADDRESS:PORT [--name ORIGIN] [--heartbeat SECONDS]\n"
     "                  [--witness VKEY,URL …] [--quorum NUMBER] [--tls-cert FILE --tls-key FILE]\n"
     "                  [--behind-proxy ADDRESS …] [--connections NUMBER] [--rate-address NUMBER] [--rate-key NUMBER]\n"
-    "       directoryd verify | mirror | witness --help\n"
+    "       directoryd verify | mirror | witness | backup | migrate --help\n"
     "\n"
     "Serves the grid's directory: a verifiable log of signed statements, and the views computed from it.\n"
     "\n"
@@ -89,8 +89,8 @@ static int check_options(struct options *options, long quorum)
 {
     struct reason reason = { 0 };
 
-    if (!options->store || !options->key)
-        return usage_error("--store and --key are needed");
+    if (!options->store || !options->key || !options->serving.listen)
+        return usage_error("--store, --key and --listen are needed");
     if (!store_backend_of(options->store))
         return usage_error("--store must be sqlite:PATH or postgresql://…");
     if (serving_check(&options->serving, &reason))

@@ -117,7 +117,7 @@ __attribute__((format(printf, 3, 4))) void request_problem(struct request *reque
 /* The request will be answered later, on the loop: answer, then request_resume. Without an answer that ends the
  * connection. */
 void request_wait(struct request *request);
-/* The same for what may take long: `on_hangup` is called, on the loop, when the client sends no more: it is gone. It
- * has to resume the request. */
+/* The same for what may take long: `on_hangup` is called, on the loop, when the client sends no more: it is gone; or
+ * when its place is needed. It has to resume the request. */
 void request_wait_long(struct request *request, void (*on_hangup)(struct request *request), void *waiter);
 void request_resume(struct request *request);

@@ -4,7 +4,7 @@
  *
  *     STATE/<first 32 hex digits of SHA-256(origin)>            the last checkpoint that was cosigned
  *     STATE/….evidence                                          two histories of one size, both signed by the log
- *     STATE/….suspect                                           the last signed checkpoint whose proof didn't hold */
+ *     STATE/….suspect                                           the first signed checkpoint whose proof didn't hold */
 
 #include "contrib/directory/commands.h"
 
@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #define EXIT_USAGE 2
 #define LOGS_MAX 64
@@ -92,15 +93,18 @@ static int take_lock(struct witness *witness, struct reason *reason)
     return 0;
 }
 
+/* The first stays: whoever comes later could be somebody who wants it gone. */
 static void keep_beside(const struct witnessed_log *log, const char *suffix, const char *words, const char *note)
 {
     char path[PATH_BYTES + 16];
     char *text;
-    int size = asprintf(&text, "%s\n\n%s\n%s", words, log->note, note);
 
+    snprintf(path, sizeof path, "%s.%s", log->path, suffix);
+    if (access(path, F_OK) == 0)
+        return;
+    int size = asprintf(&text, "%s\n\n%s\n%s", words, log->note, note);
     if (size < 0)
         return;
-    snprintf(path, sizeof path, "%s.%s", log->path, suffix);
     if (file_write(path, text, (size_t)size, 0644) == 0)
         log_error("log %s: both signed notes are kept in %s", log->verifier.name, path);
     free(text);
@@ -118,14 +122,16 @@ static void cosign(struct witness *witness, struct witnessed_log *log, struct re
         request_problem(request, 503, "out of memory");
         return;
     }
-    /* Durable first, then the answer. */
-    if (file_write(log->path, note, strlen(note), 0644) < 0) {
-        request_problem(request, 503, "the checkpoint can't be written down now");
-        return;
+    /* Durable first, then the answer. What is cosigned again is there already. */
+    if (!log->note || checkpoint->size > log->last.size) {
+        if (file_write(log->path, note, strlen(note), 0644) < 0) {
+            request_problem(request, 503, "the checkpoint can't be written down now");
+            return;
+        }
+        free(log->note);
+        log->note = steal_pointer(copy);
+        log->last = *checkpoint;
     }
-    free(log->note);
-    log->note = steal_pointer(copy);
-    log->last = *checkpoint;
     size_t size = strlen(line);
     request_answer_bytes(request, "text/plain; charset=utf-8", steal_pointer(line), size);
 }
@@ -159,10 +165,12 @@ static void refuse_proof(struct witnessed_log *log, struct request *request, con
 {
     char words[512];
 
-    snprintf(words, sizeof words,
-             "It wasn't shown that log %s extends, at size %" PRIu64 ", what it was at size %" PRIu64
-             ": the first checkpoint below was cosigned, the second refused.",
-             log->verifier.name, size, log->last.size);
+    snprintf(
+        words, sizeof words,
+        "It wasn't shown that log %s extends, at size %" PRIu64 ", what it was at size %" PRIu64
+        ": the first checkpoint below was cosigned, the second refused. The proof is the sender's, who may be anybody:"
+        " this alone says nothing against the log.",
+        log->verifier.name, size, log->last.size);
     log_warning("log %s: the checkpoint of size %" PRIu64 " isn't shown to extend the one of size %" PRIu64
                 "; it isn't cosigned",
                 log->verifier.name, size, log->last.size);

@@ -59,8 +59,14 @@ def by_the_letter(folder):
     expect(409, log.body(0, 9), "from another size than its last: its size", "5\n")
     check(witness.ask(log.body(7, 9)).headers["Content-Type"] == "text/x.tlog.size", "as text/x.tlog.size")
     expect(400, log.body(9, 5), "an old size that is larger than the checkpoint's")
+    state = next(path for path in witness.state.iterdir() if path.suffix == "" and path.name != "lock")
+    inode = state.stat().st_ino
     expect(200, log.body(5, 5), "the same again")
+    check(state.stat().st_ino == inode, "which isn't written down again")
     expect(422, log.body(5, 9, proof=log.proof(4, 9)), "a proof of something else")
+    expect(422, log.body(5, 8, proof=log.proof(4, 8)), "and another one")
+    suspect = state.with_name(state.name + ".suspect").read_text()
+    check(log.note(9) in suspect and "says nothing against the log" in suspect, "the first of them is kept")
     expect(200, log.body(5, 9), "one that extends it")
     expect(200, log.body(9, 12, note=log.note(12) + f"— {NAME} AAAAAAAA\n— x.example AAAAAAAA\n"), "with signatures of strangers")
     forked = [sodium.leaf_hash(b"another"), *log.leaves[1:]]
@@ -76,7 +82,6 @@ def by_the_letter(folder):
     second = subprocess.run([program("directoryd"), "witness", "--key", witness.key, "--name", witness.name, "--state", witness.state,
                              "--listen", "127.0.0.1:0", "--log", log.vkey], capture_output=True, text=True, timeout=10)
     check(second.returncode == 1 and "another witness uses" in second.stderr, "a second one on the same state is refused")
-    state = next(path for path in witness.state.iterdir() if path.suffix == "" and path.name != "lock")
     check(witness.process.stop(), "SIGTERM ends it")
     state.write_bytes(b"nonsense")
     spoilt = subprocess.run([program("directoryd"), "witness", "--key", witness.key, "--name", witness.name, "--state", witness.state,
